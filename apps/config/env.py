@@ -1,0 +1,58 @@
+"""The environment, read once. No other module looks at ``os.environ`` for a setting.
+
+Every variable here is described in ``.env.example``; a guard test compares the two.
+"""
+
+import hashlib
+import os
+import secrets
+import tempfile
+from pathlib import Path
+
+import environ
+
+BASE_DIR = Path(__file__).resolve().parents[2]
+
+env = environ.Env()
+if (BASE_DIR / ".env").is_file():
+    environ.Env.read_env(str(BASE_DIR / ".env"))
+
+HOME = Path(env.str("SWEEPBOARD_HOME", default=str(BASE_DIR / "var"))).expanduser().resolve()
+CONFIG_FILE = env.str("SWEEPBOARD_CONFIG", default="")
+HOST = env.str("HOST", default="127.0.0.1")
+PORT = env.int("PORT", default=8000)
+EXTRA_HOSTS = env.list("SWEEPBOARD_HOSTS", default=[])
+DATABASE_URL = env.str("DATABASE_URL", default="")
+REDIS_URL = env.str("REDIS_URL", default="")
+WANDB_BASE_URL = env.str("WANDB_BASE_URL", default="")
+WANDB_API_KEY = env.str("WANDB_API_KEY", default="")
+SLURM_CONF = env.str("SLURM_CONF", default="")
+
+
+def runtime_dir() -> Path:
+    """A short private folder for sockets: their paths may have 107 bytes at most."""
+    digest = hashlib.sha256(str(HOME).encode()).hexdigest()[:10]
+    folder = Path(tempfile.gettempdir()) / f"sweepboard-{os.getuid()}-{digest}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    if folder.stat().st_uid != os.getuid():
+        raise SystemExit(f"{folder} belongs to somebody else. Set REDIS_URL, or TMPDIR to a folder of yours.")
+    return folder
+
+
+def embedded_redis_socket() -> Path:
+    return runtime_dir() / "redis.sock"
+
+
+def secret_key() -> str:
+    """SECRET_KEY, or one that is made once and kept in the state folder, readable by its owner only."""
+    if given := env.str("SECRET_KEY", default=""):
+        return given
+    HOME.mkdir(parents=True, exist_ok=True)
+    path = HOME / "secret_key"
+    try:
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return path.read_text().strip()
+    with os.fdopen(fd, "w") as file:
+        file.write(secrets.token_urlsafe(50))
+    return path.read_text().strip()

@@ -1,0 +1,5 @@
+from django.apps import AppConfig
+
+
+class JoblogsConfig(AppConfig):
+    name = "apps.joblogs"
