@@ -17,7 +17,13 @@ env = environ.Env()
 if (BASE_DIR / ".env").is_file():
     environ.Env.read_env(str(BASE_DIR / ".env"))
 
-HOME = Path(env.str("SWEEPBOARD_HOME", default=str(BASE_DIR / "var"))).expanduser().resolve()
+_HOME_DEFAULT = BASE_DIR / "var"
+HOME = Path(env.str("SWEEPBOARD_HOME", default=str(_HOME_DEFAULT))).expanduser().resolve()
+SAMPLE_ENV = HOME / "sample" / "sandbox.env"
+# `make run` without a W&B key leaves here how to reach its sandbox, for commands in other terminals.
+if SAMPLE_ENV.is_file() and not env.str("WANDB_API_KEY", default=""):
+    environ.Env.read_env(str(SAMPLE_ENV))
+SAMPLE = env.bool("SWEEPBOARD_SAMPLE", default=False)
 CONFIG_FILE = env.str("SWEEPBOARD_CONFIG", default="")
 HOST = env.str("HOST", default="127.0.0.1")
 PORT = env.int("PORT", default=8000)

@@ -58,7 +58,6 @@ MIDDLEWARE = [
 
 ROOT_URLCONF = "apps.config.urls"
 WSGI_APPLICATION = "apps.config.wsgi.application"
-ASGI_APPLICATION = "apps.config.asgi.application"
 TEMPLATES: list[dict[str, Any]] = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
@@ -102,10 +101,24 @@ REDIS_URL = env.REDIS_URL or f"unix://{env.embedded_redis_socket()}"
 EMBEDDED_REDIS = not env.REDIS_URL
 CELERY_BROKER_URL = REDIS_URL.replace("unix://", "redis+socket://", 1)
 
+CELERY_TASK_SERIALIZER = CELERY_RESULT_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_TASK_DEFAULT_QUEUE = "sync"
+CELERY_TASK_CREATE_MISSING_QUEUES = True
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 900}
+CELERY_TIMEZONE = "UTC"
+
 CONFIG_FILE = env.CONFIG_FILE
 WANDB_BASE_URL = env.WANDB_BASE_URL
 WANDB_API_KEY = env.WANDB_API_KEY
 SLURM_CONF = env.SLURM_CONF
+SAMPLE = env.SAMPLE
 
 # Adapters by dotted path: imported by `wiring` modules, and by nobody else.
 SWEEP_SOURCES = {
@@ -118,6 +131,9 @@ SCHEDULERS = {
     "local": "apps.slurm.adapters.local.LocalScheduler",
     "memory": "apps.slurm.adapters.memory.MemoryScheduler",
 }
+
+LOG_STORE = "apps.joblogs.adapters.filesystem.FilesystemLogStore"
+CHECKPOINT_STORE = "apps.checkpoints.adapters.filesystem.FilesystemCheckpointStore"
 
 AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]

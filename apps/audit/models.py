@@ -1,0 +1,41 @@
+"""What people, agents and the machine did. Rows are added, never changed or removed."""
+
+from django.db import models
+
+
+class AuditEvent(models.Model):
+    """One act of a person or an agent. Text columns only: it outlives whatever it talks about."""
+
+    at = models.DateTimeField(db_index=True)
+    type = models.CharField(max_length=80)
+    actor = models.CharField(max_length=150)
+    subject = models.CharField(max_length=300)
+    detail = models.JSONField(default=dict)
+
+    class Meta:
+        ordering = ["-at", "-pk"]
+        indexes = [models.Index(fields=["subject", "-at"], name="audit_by_subject")]
+
+
+class SyncPass(models.Model):
+    """One pull of one source: when, what it saw, what it changed, what it cost, what went wrong.
+
+    ``source`` is ``wandb`` or ``slurm``; ``scope`` says which part of it (``entity/project``, a cluster).
+    A row is written when the pass ends, so that a pass costs one write; ``error`` is a sentence.
+    """
+
+    source = models.CharField(max_length=20)
+    scope = models.CharField(max_length=200)
+    full = models.BooleanField(default=False)
+    started_at = models.DateTimeField()
+    finished_at = models.DateTimeField()
+    seen = models.PositiveIntegerField(default=0)
+    changed = models.PositiveIntegerField(default=0)
+    requests = models.PositiveIntegerField(default=0)
+    error = models.TextField(blank=True)
+    error_id = models.CharField(max_length=12, blank=True)
+    cursor = models.JSONField(default=dict)
+
+    class Meta:
+        ordering = ["-pk"]
+        indexes = [models.Index(fields=["source", "scope", "-id"], name="pass_by_source")]

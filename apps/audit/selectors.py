@@ -1,0 +1,60 @@
+"""Reading the record."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db.models import Max
+
+from apps.audit.models import SyncPass
+
+
+@dataclass(frozen=True, slots=True)
+class Freshness:
+    """How old one source's data is, and why, if it is older than it should be."""
+
+    source: str
+    scope: str
+    good_at: datetime | None  # start of the last pass without error: all that happened before it is known
+    tried_at: datetime | None
+    error: str  # of the last pass; empty when that one was good
+    error_id: str
+
+    @property
+    def ok(self) -> bool:
+        return self.good_at is not None and not self.error
+
+
+def freshness() -> list[Freshness]:
+    """Return one entry for every source and scope that was ever passed over, in three queries."""
+    last = SyncPass.objects.values("source", "scope").annotate(last=Max("pk"))
+    good = SyncPass.objects.filter(error="").values("source", "scope").annotate(last=Max("pk"))
+    keys = {row["last"] for row in last} | {row["last"] for row in good}
+    rows = SyncPass.objects.in_bulk(keys)
+    good_by_scope = {(row["source"], row["scope"]): rows[row["last"]] for row in good}
+    return [
+        _freshness_of(rows[row["last"]], good_by_scope.get((row["source"], row["scope"])))
+        for row in sorted(last, key=lambda row: (row["source"], row["scope"]))
+    ]
+
+
+def _freshness_of(last: SyncPass, good: SyncPass | None) -> Freshness:
+    return Freshness(
+        source=last.source,
+        scope=last.scope,
+        good_at=good.started_at if good else None,
+        tried_at=last.finished_at,
+        error=last.error,
+        error_id=last.error_id,
+    )
+
+
+def revision() -> int:
+    """Return a number that grows with every finished pass."""
+    return SyncPass.objects.aggregate(last=Max("pk"))["last"] or 0
+
+
+def last_good_cursor(source: str, scope: str) -> dict[str, Any]:
+    """Return where the last good pass of this source ended; empty before the first one."""
+    last = SyncPass.objects.filter(source=source, scope=scope, error="").order_by("-pk").first()
+    return dict(last.cursor) if last else {}

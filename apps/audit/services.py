@@ -1,0 +1,65 @@
+"""Adding to the record."""
+
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+
+from apps.audit.models import AuditEvent, SyncPass
+from apps.core.clock import utcnow
+from apps.core.errors import SweepboardError
+
+log = structlog.get_logger(__name__)
+
+
+def record(*, type: str, actor: str, subject: str, **detail: Any) -> AuditEvent:
+    """Add one event; call it inside the transaction of the act itself."""
+    return AuditEvent.objects.create(at=utcnow(), type=type, actor=actor, subject=subject, detail=detail)
+
+
+@dataclass
+class PassTally:
+    """What a running pass counts; the caller fills it in."""
+
+    seen: int = 0
+    changed: int = 0
+    requests: int = 0
+    cursor: dict[str, Any] = field(default_factory=dict)
+    error: str = ""
+    error_id: str = ""
+
+
+@contextmanager
+def sync_pass(*, source: str, scope: str, full: bool = False) -> Iterator[PassTally]:
+    """Note one pass, whatever becomes of it.
+
+    An error that was meant for people is kept as its sentence and not raised again: the other
+    sources go on. Anything else is a defect of ours; it is kept with a reference id and logged.
+    """
+    started, tally = utcnow(), PassTally()
+    try:
+        yield tally
+    except SweepboardError as error:
+        tally.error, tally.error_id = str(error), uuid.uuid4().hex[:12]
+        log.warning("sync.pass.failed", source=source, scope=scope, error=tally.error, error_id=tally.error_id)
+    except Exception as error:
+        tally.error_id = uuid.uuid4().hex[:12]
+        tally.error = f"Sweepboard failed in this pass ({type(error).__name__}). Reference: {tally.error_id}."
+        log.exception("sync.pass.crashed", source=source, scope=scope, error_id=tally.error_id)
+    finally:
+        SyncPass.objects.create(
+            source=source,
+            scope=scope,
+            full=full,
+            started_at=started,
+            finished_at=utcnow(),
+            seen=tally.seen,
+            changed=tally.changed,
+            requests=tally.requests,
+            cursor=tally.cursor,
+            error=tally.error,
+            error_id=tally.error_id,
+        )

@@ -1,0 +1,199 @@
+"""Gathering ACTIVE_SWEEPS.md and the chat answer, and writing the file into its workspace."""
+
+from datetime import datetime
+
+import structlog
+from django.core.exceptions import ObjectDoesNotExist
+
+from apps.audit.selectors import freshness
+from apps.board.domain import BoardRow
+from apps.board.markdown import Table, active_sweeps, cell, link, notes_of, stamp, table, without_stamp
+from apps.board.selectors import active_rows, rows_of, runs_of
+from apps.checkpoints.models import Checkpoint
+from apps.core.errors import Permanent
+from apps.core.files import confined, write_atomically
+from apps.core.units import DASH, duration, number, percent
+from apps.flags.models import Flag
+from apps.links.models import RunLink
+from apps.sweeps.models import Run, Sweep
+from apps.workspaces.models import Workspace
+
+log = structlog.get_logger(__name__)
+HISTORY = 50  # rows of the two histories: the file is read by people
+JOBS = 200
+
+
+def active_sweeps_markdown(workspace: str, now: datetime, notes: str = "") -> str:
+    """Return ACTIVE_SWEEPS.md of one workspace, or of all for an empty name."""
+    rows = active_rows(freshness(), workspace)
+    pks = [row.pk for row in rows]
+    runs = list(runs_of(pks)[:JOBS])
+    tables = [
+        Table("Running Sweeps", SWEEP_HEADINGS, [_sweep_cells(row) for row in rows], "No sweep is active."),
+        Table("Agent Health", ("Sweep", "Active", "Expected", "Zombies", "Stale", "Status"), [_agent_cells(row) for row in rows]),
+        Table("Job Details", ("Job", "Run", "Epoch", "Step", "Runtime", "W&B", "Slurm"), [_job_cells(run) for run in runs]),
+        Table("Failed Jobs", ("Job", "Class", "Resumable", "Checkpoint", "Action"), [_failed_cells(run) for run in runs if _failed(run)]),
+        Table("Preemption History", ("Job", "Run", "Time", "Checkpoint", "Resumed as"), _preemptions(pks)),
+        Table("Discrepancy Log", ("Time", "Run", "W&B", "Slurm", "Action taken"), _discrepancies(pks)),
+        Table("Source Locations", ("Sweep", "Log pattern", "W&B link", "Last verified"), _sources(rows)),
+    ]
+    return active_sweeps("Active Sweeps" + (f": {workspace}" if workspace else ""), now, tables, notes)
+
+
+SWEEP_HEADINGS = ("Sweep", "Config", "Agents", "Epoch", "Step", "Progress", "Flags")
+
+
+def _sweep_cells(row: BoardRow) -> list[str]:
+    flags = ", ".join(f"{badge.rule} ×{badge.count}" if badge.count > 1 else badge.rule for badge in row.badges)
+    return [
+        link(row.sweep_id, row.url),
+        cell(row.name),
+        f"{row.agents.active}/{row.agents.expected}",
+        _epoch(row.epoch, row.target_epochs),
+        cell(DASH if row.step is None else row.step),
+        percent(row.percent),
+        flags or DASH,
+    ]
+
+
+def _epoch(epoch: float | None, target: float | None) -> str:
+    return number(epoch) + (f"/{number(target)}" if target and epoch is not None else "")
+
+
+def _agent_cells(row: BoardRow) -> list[str]:
+    health = row.agents
+    figures = [health.active, health.expected, health.zombies, health.stale]
+    return [link(row.sweep_id, row.url), *(str(figure) for figure in figures), health.status]
+
+
+def _job_id(run: Run) -> str:
+    status = getattr(run, "status", None)
+    return status.job.job_id if status and status.job else ""
+
+
+def _job_cells(run: Run) -> list[str]:
+    status = getattr(run, "status", None)
+    if status is None:
+        return [DASH, link(run.run_id, run.url), DASH, DASH, DASH, cell(run.state), DASH]
+    return [
+        cell(_job_id(run)),
+        link(run.run_id, run.url),
+        _epoch(status.epoch, status.target_epochs),
+        cell(DASH if status.step is None else status.step),
+        duration(status.runtime_seconds),
+        cell(run.state),
+        cell(status.slurm_state),
+    ]
+
+
+def _failed(run: Run) -> bool:
+    status = getattr(run, "status", None)
+    return bool(status and status.crash_class)
+
+
+def _failed_cells(run: Run) -> list[str]:
+    name = _job_id(run) or f"run {run.run_id}"
+    return [cell(name), run.status.crash_class, run.status.resumable, _checkpoint(run), cell(run.status.action)]
+
+
+def _checkpoint(run: Run) -> str:
+    try:
+        found: Checkpoint = run.checkpoint
+    except ObjectDoesNotExist:
+        return "none"
+    step = f"step {found.step}, " if found.step is not None else ""
+    return f"{step}{stamp(found.modified_at)}"
+
+
+def _preemptions(pks: list[int]) -> list[list[str]]:
+    links = (
+        RunLink.objects.filter(run__sweep__in=pks, job__state="PREEMPTED")
+        .select_related("run__checkpoint", "job")
+        .order_by("-job__submit_at")[:HISTORY]
+    )
+    later = RunLink.objects.filter(run__in=[one.run_id for one in links]).select_related("job")
+    return [_preemption(one, list(later)) for one in links]
+
+
+def _preemption(one: RunLink, links: list[RunLink]) -> list[str]:
+    after = [link.job for link in links if link.run_id == one.run_id and link.job.submit_at > one.job.submit_at]
+    following = min(after, key=lambda job: job.submit_at, default=None)
+    resumed = f"job {following.job_id} ({following.state})" if following else "not yet"
+    return [
+        cell(one.job.job_id),
+        link(one.run.run_id, one.run.url),
+        stamp(one.job.end_at),
+        _checkpoint(one.run),
+        resumed,
+    ]
+
+
+def _discrepancies(pks: list[int]) -> list[list[str]]:
+    flags = (
+        Flag.objects.filter(sweep__in=pks, run__isnull=False)
+        .exclude(slurm_state="")
+        .exclude(rule="fast-completion")
+        .select_related("run")[:HISTORY]
+    )
+    return [_discrepancy(flag) for flag in flags]
+
+
+def _discrepancy(flag: Flag) -> list[str]:
+    done = f"cleared {stamp(flag.cleared_at)}" if flag.cleared_at else f"open ({flag.rule}): {cell(flag.action)}"
+    assert flag.run is not None  # noqa: S101 - the query asks for run flags only
+    return [stamp(flag.opened_at), link(flag.run.run_id, flag.run.url), flag.wandb_state, flag.slurm_state, done]
+
+
+def _sources(rows: list[BoardRow]) -> list[list[str]]:
+    verified = {one.scope: one.good_at for one in freshness() if one.source == "wandb"}
+    patterns = {one.name: one.patterns("logs") for one in Workspace.objects.filter(active=True)}
+    return [
+        [
+            link(row.sweep_id, row.url),
+            cell(", ".join(f"`{pattern}`" for pattern in patterns.get(row.workspace, [])[:2])),
+            row.url or DASH,
+            # To the hour: a time that moves with every pass would rewrite the file with every pass.
+            cell(f"{verified[row.project]:%Y-%m-%d %H}:00 UTC" if verified.get(row.project) else DASH),
+        ]
+        for row in rows
+    ]
+
+
+def sweep_status_markdown(sweep_id: str = "") -> str:
+    """Return the chat answer: `## Sweep Status` and one table, of one sweep or of all that are active."""
+    if sweep_id:
+        sweeps = list(Sweep.objects.filter(sweep_id=sweep_id).select_related("workspace"))
+        if not sweeps:
+            raise Permanent(f"No sweep with the id '{sweep_id}' is known; `manage.py sync` reads W&B again.")
+        rows = rows_of(sweeps, freshness())
+    else:
+        rows = active_rows(freshness())
+    headings = (*SWEEP_HEADINGS, "Status")
+    cells = [[*_sweep_cells(row), row.agents.status] for row in rows]
+
+    return table(Table("Sweep Status", headings, cells, "No sweep is active."))
+
+
+def write_reports(*, workspaces: list[Workspace], now: datetime) -> list[str]:
+    """Write ACTIVE_SWEEPS.md of each workspace where more than its time would change; return the paths.
+
+    The Notes of people are read back from the file first and kept to the letter.
+    """
+    return [path for workspace in workspaces if (path := _write_report(workspace, now))]
+
+
+def _write_report(workspace: Workspace, now: datetime) -> str:
+    name = workspace.config.get("active_sweeps_file", "ACTIVE_SWEEPS.md")
+    if not name or not workspace.path.is_dir():
+        return ""
+    try:
+        path = confined(workspace.path, name)
+        present = path.read_text(encoding="utf-8") if path.is_file() else ""
+        text = active_sweeps_markdown(workspace.name, now, notes_of(present))
+        if without_stamp(text) == without_stamp(present):
+            return ""
+        write_atomically(path, text)
+    except (OSError, UnicodeDecodeError, Permanent) as error:
+        log.warning("board.report.unwritten", workspace=workspace.name, error=str(error))
+        return ""
+    return str(path)

@@ -1,0 +1,11 @@
+from django.urls import path
+
+from apps.board import views
+
+app_name = "board"
+urlpatterns = [
+    path("", views.board_page, name="board"),
+    path("board/updates", views.updates, name="updates"),
+    path("board/active-sweeps.md", views.active_sweeps_text, name="active-sweeps"),
+    path("board/sweep-status.md", views.sweep_status_text, name="sweep-status"),
+]

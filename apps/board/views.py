@@ -1,0 +1,80 @@
+"""The board, its live updates, and the same content as Markdown."""
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from apps.audit.selectors import revision
+from apps.board import report, selectors
+from apps.board.presenters import Row, columns, present_rows, source_lines
+from apps.board.view import BoardView
+from apps.core.clock import utcnow
+from apps.core.pages import render_page
+from apps.core.permissions import Permission, requires
+
+TEMPLATE = "board/board.html"
+
+
+@never_cache
+@require_safe
+@requires(Permission.VIEW_BOARD)
+def board_page(request: HttpRequest) -> HttpResponse:
+    """Show every active sweep."""
+    return render_page(request, TEMPLATE, _context(BoardView.from_query(request.GET)), partials=("board",))
+
+
+@never_cache
+@require_safe
+@requires(Permission.VIEW_BOARD)
+def updates(request: HttpRequest) -> HttpResponse:
+    """Answer 204 when nothing is newer than revision ``since``; otherwise the rows on screen, out of band."""
+    since = request.GET.get("since", "")
+    newest = revision()
+    if since.isdecimal() and int(since) >= newest:
+        return HttpResponse(status=204)
+    context = _context(BoardView.from_query(request.GET), newest)
+    shown = {int(pk) for pk in request.GET.get("shown", "").split(".") if pk.isdecimal()}
+    context["fresh"] = [row for row in context["rows"] if row.data.pk not in shown]
+    context["left"] = sorted(shown - {row.data.pk for row in context["rows"]})
+    context["rows"] = [row for row in context["rows"] if row.data.pk in shown]
+    context["shown"] = ".".join(str(pk) for pk in sorted(shown))
+    return render(request, "board/updates.html", context)
+
+
+@never_cache
+@require_safe
+@requires(Permission.VIEW_BOARD)
+def active_sweeps_text(request: HttpRequest) -> HttpResponse:
+    """Answer ACTIVE_SWEEPS.md of one workspace, or of all, as text."""
+    text = report.active_sweeps_markdown(request.GET.get("workspace", ""), utcnow())
+    return HttpResponse(text, content_type="text/plain; charset=utf-8")
+
+
+@never_cache
+@require_safe
+@requires(Permission.VIEW_BOARD)
+def sweep_status_text(request: HttpRequest) -> HttpResponse:
+    """Answer the chat form, `## Sweep Status` and one table, as text."""
+    text = report.sweep_status_markdown(request.GET.get("sweep", ""))
+    return HttpResponse(text, content_type="text/plain; charset=utf-8")
+
+
+def _context(view: BoardView, newest: int | None = None) -> dict[str, Any]:
+    # The revision is read before the rows: a pass that ends in between shows up at the next poll.
+    newest = revision() if newest is None else newest
+    board = selectors.board(view)
+    rows: list[Row] = present_rows(board, view)
+    return {
+        "view": view,
+        "board": board,
+        "rows": rows,
+        "columns": columns(view),
+        "sources": source_lines(board.sources),
+        "revision": newest,
+        "shown": ".".join(str(row.data.pk) for row in rows),
+        "first_load": newest == 0,
+        "now": utcnow(),
+    }

@@ -1,0 +1,52 @@
+"""Checkpoints on a mounted filesystem."""
+
+import os
+import stat
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from apps.checkpoints.domain import epoch_in_name, step_in_name
+from apps.checkpoints.ports import FoundCheckpoint
+from apps.core.errors import Transient
+
+
+class FilesystemCheckpointStore:
+    """Lists files and folders; never opens one."""
+
+    def find(self, root: Path, patterns: Sequence[str]) -> list[FoundCheckpoint]:
+        try:
+            base = root.resolve(strict=True)
+            paths = {path for pattern in patterns for path in base.glob(pattern)}
+            inside = sorted(path for path in paths if path.resolve().is_relative_to(base))
+            return [found for path in inside if (found := _look(path)) is not None]
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise Transient(f"{root} cannot be listed: {error.strerror}.") from error
+
+
+def _look(path: Path) -> FoundCheckpoint | None:
+    try:
+        found = path.stat()
+        if stat.S_ISDIR(found.st_mode):
+            entries = [entry.stat() for entry in os.scandir(path) if entry.is_file()]
+        elif stat.S_ISREG(found.st_mode) and not path.name.startswith("."):
+            entries = [found]
+        else:
+            return None
+    except FileNotFoundError:
+        return None  # training rotates its checkpoints while we look
+    kind = "folder" if stat.S_ISDIR(found.st_mode) else path.suffix.lstrip(".")
+    return FoundCheckpoint(
+        path=path,
+        kind=kind[:20],
+        step=step_in_name(path.name),
+        epoch=epoch_in_name(path.name),
+        bytes=sum(entry.st_size for entry in entries),
+        modified_at=_newest_time(entries or [found]),
+    )
+
+
+def _newest_time(entries: Iterable[os.stat_result]) -> datetime:
+    return datetime.fromtimestamp(max(entry.st_mtime for entry in entries), tz=UTC)

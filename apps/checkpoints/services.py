@@ -1,0 +1,60 @@
+"""Looking for the checkpoints of runs."""
+
+from collections.abc import Iterable
+from glob import escape
+
+import structlog
+from django.db import transaction
+
+from apps.checkpoints.domain import newest
+from apps.checkpoints.models import Checkpoint
+from apps.checkpoints.ports import CheckpointStore
+from apps.core.errors import Transient
+from apps.core.upsert import upsert
+from apps.sweeps.models import Run
+from apps.workspaces.models import Workspace
+
+log = structlog.get_logger(__name__)
+
+
+def find_checkpoints(*, runs: Iterable[Run], workspaces: dict[str, Workspace], store: CheckpointStore) -> set[int]:
+    """Look for the newest checkpoint of each run; return the primary keys of runs where it changed.
+
+    ``workspaces`` maps ``entity/project``. What cannot be listed now stays as it was.
+    """
+    rows, missing = [], []
+    for run in runs:
+        workspace = workspaces.get(run.project_path)
+        if workspace is None:
+            continue
+        patterns = [
+            pattern.format_map({"run_id": escape(run.run_id), "sweep_id": "*", "job_id": "*", "task_id": "*"})
+            for pattern in workspace.patterns("checkpoints")
+        ]
+        try:
+            found = store.find(workspace.path, patterns)
+        except Transient as error:
+            log.warning("checkpoints.unlistable", run=run.run_id, error=str(error))
+            continue
+        best = newest(found)
+        if best is None:
+            missing.append(run.pk)
+            continue
+        rows.append(
+            {
+                "run_id": run.pk,
+                "path": str(best.path),
+                "kind": best.kind,
+                "step": best.step,
+                "epoch": best.epoch,
+                "bytes": best.bytes,
+                "modified_at": best.modified_at,
+                "total": len(found),
+            }
+        )
+    with transaction.atomic():
+        result = upsert(Checkpoint, key=("run_id",), rows=rows)
+        lost = Checkpoint.objects.filter(run__in=missing)
+        changed = set(lost.values_list("run_id", flat=True))
+        lost.delete()
+    return changed | {checkpoint.run_id for checkpoint in result.changed}

@@ -1,0 +1,13 @@
+"""Every URL of Sweepboard."""
+
+from django.urls import include, path
+
+urlpatterns = [
+    path("", include("apps.board.urls")),
+    path("", include("apps.ops.urls")),
+]
+
+handler400 = "apps.ops.views.bad_request"
+handler403 = "apps.ops.views.forbidden"
+handler404 = "apps.ops.views.not_found"
+handler500 = "apps.ops.views.server_error"

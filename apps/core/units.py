@@ -1,0 +1,59 @@
+"""Numbers as people read them. Pure."""
+
+import math
+from datetime import timedelta
+
+DASH = "—"
+
+
+def duration(seconds: float | timedelta | None) -> str:
+    """``45 s``, ``12 min``, ``3 h 05 min``, ``2 d 4 h``: two units at most."""
+    if seconds is None:
+        return DASH
+    total = int(seconds.total_seconds() if isinstance(seconds, timedelta) else seconds)
+    if total < 0:
+        return "0 s"
+    minutes, hours, days = total // 60, total // 3600, total // 86400
+    if total < 60:
+        return f"{total} s"
+    if hours < 1:
+        return f"{minutes} min"
+    if days < 1:
+        return f"{hours} h {minutes % 60:02d} min"
+    return f"{days} d {hours % 24} h"
+
+
+def ago(delta: timedelta) -> str:
+    """``just now`` or ``12 min ago``; a clock that runs ahead says ``in the future``."""
+    seconds = delta.total_seconds()
+    if seconds < -60:
+        return f"in the future ({duration(-seconds)})"
+    return "just now" if seconds < 5 else f"{duration(seconds)} ago"
+
+
+def count(number: int | None, noun: str = "") -> str:
+    """``1 run``, ``14 runs``; thousands are parted by a thin space."""
+    if number is None:
+        return DASH
+    figure = f"{number:,}".replace(",", "\u202f")
+    if not noun:
+        return figure
+    return f"{figure} {noun}" if number == 1 else f"{figure} {noun}s"
+
+
+def percent(value: float | None) -> str:
+    """``42 %`` from 42.3; never ``100 %`` below 100."""
+    if value is None or not math.isfinite(value):
+        return DASH
+    return f"{math.floor(value)} %"
+
+
+def number(value: float | None) -> str:
+    """A metric in four significant digits; whole numbers stay whole."""
+    if value is None:
+        return DASH
+    if not math.isfinite(value):
+        return str(value)
+    if value == int(value) and abs(value) < 1e9:
+        return str(int(value))
+    return f"{value:.4g}"

@@ -1,0 +1,176 @@
+"""Gathering the facts of many runs at once: a handful of queries, whatever their number."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from apps.audit.selectors import Freshness, freshness
+from apps.flags.domain import Evidence, JobFacts, Progress, ProgressSource, RunFacts
+from apps.joblogs.models import LogTrace
+from apps.joblogs.selectors import traces_by_job
+from apps.links.domain import shared_seconds
+from apps.links.selectors import LinkedJob, jobs_of_runs
+from apps.links.states import MOVED_ON, NO_JOB, UNKNOWN, meaning
+from apps.slurm.models import Job
+from apps.sweeps.domain import summary_epoch, summary_step, target_epochs
+from apps.sweeps.models import Run
+from apps.sweeps.ports import LIVE_RUN_STATES
+from apps.workspaces.domain import Policy
+from apps.workspaces.models import Workspace
+from apps.workspaces.selectors import policy_of, workspace_by_project
+
+ALIVE_SOMEWHERE = timedelta(minutes=2)
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """The facts of one run, and the rows that its status points at."""
+
+    run: Run
+    job: Job | None
+    facts: RunFacts
+    gpu_seconds: float
+
+
+def gather(run_pks: Iterable[int], now: datetime) -> list[Gathered]:
+    """Return the facts of these runs."""
+    runs = list(Run.objects.filter(pk__in=set(run_pks)).select_related("sweep", "checkpoint"))
+    linked = jobs_of_runs(run.pk for run in runs)
+    traces = traces_by_job((one.job.cluster, one.job.job_id) for jobs in linked.values() for one in jobs)
+    sources = freshness()
+    workspaces = workspace_by_project()
+    return [
+        _gather_one(run, linked.get(run.pk, []), traces, sources, workspaces.get(run.project_path), now)
+        for run in runs
+    ]
+
+
+def _gather_one(
+    run: Run,
+    linked: list[LinkedJob],
+    traces: dict[tuple[str, str], list[LogTrace]],
+    sources: list[Freshness],
+    workspace: Workspace | None,
+    now: datetime,
+) -> Gathered:
+    current = linked[-1] if linked else None
+    slurm_state = slurm_state_of(run, current, sources, now)
+    own = traces_of(run, linked, traces)
+    checkpoint = getattr(run, "checkpoint", None)
+    facts = RunFacts(
+        run_id=run.run_id,
+        wandb_state=run.state,
+        now=now,
+        policy=policy_of(workspace) if workspace else Policy(),
+        slurm_state=slurm_state,
+        meaning=meaning(run.state, slurm_state),
+        progress=progress_of(run, own),
+        known=_known(run, sources),
+        url=run.url,
+        created_at=run.created_at,
+        heartbeat_at=run.heartbeat_at,
+        runtime_seconds=runtime_of(run, linked, now),
+        job=_job_facts(current.job) if current else None,
+        next_run=current.next_run if current else "",
+        log_path=own[-1].log.path if own else "",
+        evidence=tuple(_evidence(trace, item) for trace in own for item in trace.evidence),
+        checkpoint_step=checkpoint.step if checkpoint else None,
+        checkpoint_at=checkpoint.modified_at if checkpoint else None,
+    )
+    return Gathered(run, current.job if current else None, facts, gpu_seconds_of(run, linked, now))
+
+
+def _known(run: Run, sources: list[Freshness]) -> frozenset[str]:
+    """The sources that answered at their last pass; of W&B the run's own project counts."""
+    known = {"wandb" for one in sources if one.source == "wandb" and one.scope == run.project_path and one.ok}
+    slurm = [one for one in sources if one.source == "slurm"]
+    if slurm and all(one.ok for one in slurm):
+        known.add("slurm")
+    return frozenset(known)
+
+
+def slurm_state_of(run: Run, current: LinkedJob | None, sources: list[Freshness], now: datetime) -> str:
+    """Return the Slurm side of a run: its attempt's state, or why there is none."""
+    if current is not None:
+        moved_on = current.next_run_at is not None and (
+            run.heartbeat_at is None or run.heartbeat_at < current.next_run_at
+        )
+        return MOVED_ON if moved_on and not current.job.ended else current.job.state
+    slurm = [one for one in sources if one.source == "slurm"]
+    if not slurm or not all(one.ok for one in slurm):
+        return UNKNOWN
+    began = run.created_at or now
+    asked_since = all(one.good_at is not None and one.good_at > began for one in slurm)
+    beats = run.heartbeat_at is not None and now - run.heartbeat_at < ALIVE_SOMEWHERE
+    # A heart that beats without a job: it runs outside Slurm, or its log has not named it yet.
+    return NO_JOB if asked_since and not (beats and run.state in LIVE_RUN_STATES) else UNKNOWN
+
+
+def traces_of(
+    run: Run, linked: list[LinkedJob], traces: dict[tuple[str, str], list[LogTrace]]
+) -> list[LogTrace]:
+    """Return what the logs of the run's jobs say of this run.
+
+    Lines before any run is named count only in the log of a job that carries no other run.
+    """
+    keys = dict.fromkeys((one.job.cluster, one.job.job_id) for one in linked)
+    found: list[LogTrace] = []
+    for key in keys:
+        of_job = traces.get(key, [])
+        others = {trace.run_id for trace in of_job} - {run.run_id, ""}
+        found += [trace for trace in of_job if trace.run_id == run.run_id or (not trace.run_id and not others)]
+    return found
+
+
+def progress_of(run: Run, traces: list[LogTrace]) -> Progress:
+    """Return the run's progress from the best source: its log, then its checkpoint, then W&B's summary.
+
+    The target is the config's; a log that prints it (``Epoch 3/10``) is believed where no config says so.
+    """
+    target = target_epochs(run.config, run.sweep.config if run.sweep else None)
+    logged = next((trace for trace in reversed(traces) if trace.epoch is not None or trace.step is not None), None)
+    if logged is not None:
+        return Progress(logged.epoch, logged.step, target or logged.target_epochs, ProgressSource.LOG)
+    checkpoint = getattr(run, "checkpoint", None)
+    if checkpoint is not None and (checkpoint.epoch is not None or checkpoint.step is not None):
+        return Progress(checkpoint.epoch, checkpoint.step, target, ProgressSource.CHECKPOINT)
+    epoch, step = summary_epoch(run.summary), summary_step(run.summary)
+    if epoch is None and step is None:
+        return Progress(target_epochs=target)
+    return Progress(epoch, step, target, ProgressSource.SUMMARY)
+
+
+def runtime_of(run: Run, linked: list[LinkedJob], now: datetime) -> float | None:
+    """Return for how many seconds the run trained: in its jobs where they are known, else by its heartbeats."""
+    until = None if run.state in LIVE_RUN_STATES else run.heartbeat_at
+    if linked:
+        return sum(
+            shared_seconds(run.created_at, until, one.job.start_at, one.job.end_at, now) for one in linked
+        )
+    if run.created_at is None or run.heartbeat_at is None:
+        return None
+    return max(0.0, (run.heartbeat_at - run.created_at).total_seconds())
+
+
+def gpu_seconds_of(run: Run, linked: list[LinkedJob], now: datetime) -> float:
+    """Return GPU seconds over all attempts; those that a later attempt replaced count as well."""
+    until = None if run.state in LIVE_RUN_STATES else run.heartbeat_at
+    return sum(
+        shared_seconds(run.created_at, until, one.job.start_at, one.job.end_at, now) * one.job.gpus for one in linked
+    )
+
+
+def _job_facts(job: Job) -> JobFacts:
+    return JobFacts(
+        job_id=job.job_id,
+        state=job.state,
+        reason=job.reason,
+        start_at=job.start_at,
+        end_at=job.end_at,
+        exit_code=job.exit_code,
+        exit_signal=job.exit_signal,
+    )
+
+
+def _evidence(trace: LogTrace, item: dict[str, object]) -> Evidence:
+    return Evidence(str(item["class"]), trace.log.path, int(str(item["line"])), str(item["text"]))

@@ -1,0 +1,78 @@
+"""What all sources together say of a run, and the red flags that were raised."""
+
+from django.db import models
+from django.db.models import Q
+
+SEVERITY_ORDER = {"critical": 0, "warning": 1, "note": 2}
+
+
+class RunStatus(models.Model):
+    """The joined view of one run, made anew whenever one of its sources changed. Durations in seconds.
+
+    ``slurm_state`` may be NO JOB, UNKNOWN or NEXT RUN; ``agree`` is None where one side is unknown.
+    """
+
+    run = models.OneToOneField("sweeps.Run", on_delete=models.CASCADE, related_name="status")
+    job = models.ForeignKey("slurm.Job", null=True, on_delete=models.SET_NULL, related_name="+")
+    slurm_state = models.CharField(max_length=30)
+    pair = models.CharField(max_length=60)
+    action = models.CharField(max_length=200)
+    agree = models.BooleanField(null=True)
+    epoch = models.FloatField(null=True)
+    step = models.BigIntegerField(null=True)
+    target_epochs = models.FloatField(null=True)
+    percent = models.FloatField(null=True)
+    progress_source = models.CharField(max_length=20, blank=True)
+    runtime_seconds = models.FloatField(null=True)
+    gpu_seconds = models.FloatField(default=0)
+    crash_class = models.CharField(max_length=30, blank=True)
+    resumable = models.CharField(max_length=20, blank=True)
+    proof = models.CharField(max_length=700, blank=True)
+    log_path = models.CharField(max_length=1000, blank=True)
+
+
+class FlagQuerySet(models.QuerySet["Flag"]):
+    def open(self) -> "FlagQuerySet":
+        return self.filter(cleared_at=None)
+
+
+class Flag(models.Model):
+    """One red flag on one run, or on a sweep as a whole. A cleared one stays as history.
+
+    ``uncertain`` marks an open flag whose sources do not answer now: it neither stands nor falls.
+    """
+
+    rule = models.CharField(max_length=60)
+    severity = models.CharField(max_length=10)
+    sweep = models.ForeignKey("sweeps.Sweep", null=True, on_delete=models.CASCADE, related_name="flags")
+    run = models.ForeignKey("sweeps.Run", null=True, on_delete=models.CASCADE, related_name="flags")
+    evidence = models.TextField()
+    action = models.CharField(max_length=300)
+    wandb_state = models.CharField(max_length=30, blank=True)
+    slurm_state = models.CharField(max_length=30, blank=True)
+    uncertain = models.BooleanField(default=False)
+    opened_at = models.DateTimeField()
+    cleared_at = models.DateTimeField(null=True)
+
+    objects = FlagQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-opened_at", "-pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["rule", "run"], condition=Q(cleared_at=None, run__isnull=False), name="one_open_flag_a_run"
+            ),
+            models.UniqueConstraint(
+                fields=["rule", "sweep"], condition=Q(cleared_at=None, run__isnull=True), name="one_open_flag_a_sweep"
+            ),
+        ]
+        indexes = [models.Index(fields=["sweep", "cleared_at"], name="flag_by_sweep")]
+
+    @property
+    def key(self) -> str:
+        return str(self.pk)
+
+    @property
+    def count(self) -> int:
+        """A flag shows as a badge of one."""
+        return 1

@@ -1,0 +1,81 @@
+"""W&B against Slurm: which side lies about being alive. Pure."""
+
+from datetime import timedelta
+
+from apps.core.units import ago, duration
+from apps.flags.domain import Finding, RunFacts, Severity
+from apps.flags.rules.registry import run_rule
+from apps.links.states import MOVED_ON, NO_JOB, Pair
+
+# With no job to watch, a heart that beat within W&B's own time-out still proves a living process.
+WANDB_TIMEOUT = timedelta(minutes=5)
+
+
+@run_rule("zombie", Severity.CRITICAL, needs=("wandb", "slurm"))
+def zombie(facts: RunFacts) -> Finding | None:
+    """W&B says running, and no Slurm job runs it.
+
+    Practice: 'Cross-reference W&B with Slurm', detect zombie agents (W&B running, no Slurm job).
+    Threshold: policy.dead_job_grace_minutes after the job's end, because W&B notices late.
+    """
+    if facts.meaning.pair is not Pair.ZOMBIE or not _beyond_grace(facts):
+        return None
+    beat = f"last heartbeat {ago(facts.heartbeat_age)}" if facts.heartbeat_age is not None else "no heartbeat ever"
+    return Finding(f"W&B says running, but {_slurm_side(facts)}; {beat}.", facts.meaning.action)
+
+
+def _slurm_side(facts: RunFacts) -> str:
+    if facts.slurm_state == NO_JOB:
+        return "Slurm, which answered, knows no job of this run"
+    job = facts.job
+    if job is None:
+        return "no job carries it"
+    if facts.slurm_state == MOVED_ON:
+        return f"its agent's job {job.job_id} went on to run {facts.next_run}"
+    ended = f" {ago(facts.now - job.end_at)}" if job.end_at else ""
+    return f"job {job.job_id} ended {facts.slurm_state}{ended}"
+
+
+def _beyond_grace(facts: RunFacts) -> bool:
+    if facts.slurm_state in (NO_JOB, MOVED_ON) or facts.job is None or facts.job.end_at is None:
+        since = facts.heartbeat_at or facts.created_at
+    else:
+        since = facts.job.end_at
+    return since is None or facts.now - since >= timedelta(minutes=facts.policy.dead_job_grace_minutes)
+
+
+@run_rule("stale-heartbeat", Severity.WARNING, needs=("wandb",))
+def stale_heartbeat(facts: RunFacts) -> Finding | None:
+    """W&B says running, but the run's heart has not beaten for a long time.
+
+    Practice: 'Cross-reference W&B with Slurm', check for stale heartbeats (> 30 minutes).
+    Threshold: policy.stale_heartbeat_minutes. A job that waits in the queue to come back is no reason.
+    """
+    if facts.wandb_state != "running" or facts.meaning.pair is Pair.WAITING:
+        return None
+    last = facts.heartbeat_at or facts.created_at
+    limit = timedelta(minutes=facts.policy.stale_heartbeat_minutes)
+    if last is None or facts.now - last <= limit:
+        return None
+    job = f"job {facts.job.job_id} is {facts.slurm_state}" if facts.job else "no job is known"
+    return Finding(
+        f"The last heartbeat came {ago(facts.now - last)} (limit {duration(limit)}); {job}.",
+        "look at the job's log and GPU use: the training may hang",
+    )
+
+
+@run_rule("wandb-dead-job-alive", Severity.WARNING, needs=("wandb", "slurm"))
+def wandb_dead_job_alive(facts: RunFacts) -> Finding | None:
+    """W&B says crashed, failed or killed, and the job still runs.
+
+    Practice: 'Cross-reference W&B with Slurm', verify consistency between the two states: W&B calls a run
+    crashed about 5 minutes after its last heartbeat, so a broken network looks like a crash.
+    Threshold: policy.dead_job_grace_minutes after the last heartbeat.
+    """
+    if facts.meaning.pair is not Pair.DEAD_BUT_ALIVE or facts.job is None or not _beyond_grace(facts):
+        return None
+    beat = f"last heartbeat {ago(facts.heartbeat_age)}" if facts.heartbeat_age is not None else "no heartbeat"
+    return Finding(
+        f"W&B says {facts.wandb_state} ({beat}), but job {facts.job.job_id} is still {facts.job.state}.",
+        facts.meaning.action,
+    )

@@ -1,0 +1,158 @@
+"""Judging runs and sweeps anew, and keeping their flags."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+
+from apps.audit.selectors import freshness
+from apps.core.upsert import upsert
+from apps.flags.domain import Finding, SweepFacts
+from apps.flags.facts import Gathered, gather
+from apps.flags.models import Flag, RunStatus
+from apps.flags.rules.crash import failure_of
+from apps.flags.rules.registry import RUN_RULES, SWEEP_RULES, Verdicts, judge, severity_of
+from apps.sweeps.models import Sweep
+from apps.workspaces.selectors import policy_of
+
+BATCH = 500
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What a flag is raised on: a run (with its sweep), or a sweep as a whole."""
+
+    sweep_id: int | None
+    run_id: int | None
+    wandb_state: str = ""
+    slurm_state: str = ""
+
+    @property
+    def key(self) -> tuple[int | None, int | None]:
+        return (self.run_id, None if self.run_id else self.sweep_id)
+
+
+def evaluate_runs(*, run_pks: Iterable[int], now: datetime) -> set[int]:
+    """Join the sources of these runs anew and judge them; return the runs whose status or flags changed."""
+    changed: set[int] = set()
+    wanted = sorted(set(run_pks))
+    for start in range(0, len(wanted), BATCH):
+        gathered = gather(wanted[start : start + BATCH], now)
+        judged = [(_subject(one), judge(one.facts, RUN_RULES)) for one in gathered]
+        with transaction.atomic():
+            result = upsert(RunStatus, key=("run_id",), rows=[_status_row(one) for one in gathered])
+            changed |= {status.run_id for status in result.changed}
+            held = Flag.objects.open().filter(run__in=[one.run.pk for one in gathered])
+            changed |= {run for run, _ in _keep_flags(list(held), judged, now) if run}
+    return changed
+
+
+def evaluate_sweeps(*, sweep_pks: Iterable[int], now: datetime) -> set[int]:
+    """Judge sweeps as a whole; return those whose flags changed."""
+    sweeps = list(Sweep.objects.filter(pk__in=set(sweep_pks)).select_related("workspace"))
+    known = {one.scope for one in freshness() if one.source == "wandb" and one.ok}
+    judged = [(Subject(sweep.pk, None, sweep.state), judge(_sweep_facts(sweep, known, now), SWEEP_RULES)) for sweep in sweeps]
+    with transaction.atomic():
+        held = Flag.objects.open().filter(sweep__in=sweeps, run=None)
+        return {sweep for _, sweep in _keep_flags(list(held), judged, now) if sweep}
+
+
+def _sweep_facts(sweep: Sweep, known: set[str], now: datetime) -> SweepFacts:
+    sources = frozenset({"wandb"} if sweep.project_path in known else ())
+    return SweepFacts(sweep.sweep_id, sweep.state, sweep.url, now, policy_of(sweep.workspace), sources)
+
+
+def _subject(one: Gathered) -> Subject:
+    return Subject(one.run.sweep_id, one.run.pk, one.facts.wandb_state, one.facts.slurm_state)
+
+
+def _status_row(one: Gathered) -> dict[str, Any]:
+    facts, failure = one.facts, failure_of(one.facts)
+    proof = failure.proof
+    return {
+        "run_id": one.run.pk,
+        "job_id": one.job.pk if one.job else None,
+        "slurm_state": facts.slurm_state,
+        "pair": facts.meaning.pair.value,
+        "action": facts.meaning.action,
+        "agree": facts.meaning.agree,
+        "epoch": facts.progress.epoch,
+        "step": facts.progress.step,
+        "target_epochs": facts.progress.target_epochs,
+        "percent": facts.progress.percent,
+        "progress_source": facts.progress.source.value,
+        "runtime_seconds": facts.runtime_seconds,
+        "gpu_seconds": one.gpu_seconds,
+        "crash_class": failure.crash_class,
+        "resumable": failure.resumable.value if failure.resumable else "",
+        "proof": f"{proof.file}:{proof.line}: {proof.text}"[:700] if proof else "",
+        "log_path": facts.log_path,
+    }
+
+
+def _keep_flags(
+    held: list[Flag], judged: list[tuple[Subject, Verdicts]], now: datetime
+) -> set[tuple[int | None, int | None]]:
+    """Open, update and clear flags; return the keys of the subjects whose flags changed.
+
+    A flag whose rule was silent stays as it is, marked uncertain: a source that does not answer
+    neither raises nor clears anything.
+    """
+    open_now = {(_key(flag), flag.rule): flag for flag in held}
+    new: list[Flag] = []
+    changed: set[tuple[int | None, int | None]] = set()
+    for subject, verdicts in judged:
+        for rule, finding in verdicts.found.items():
+            flag = open_now.pop((subject.key, rule), None)
+            if flag is None:
+                new.append(_new_flag(subject, rule, finding, now))
+                changed.add(subject.key)
+            elif _update(flag, subject, finding):
+                changed.add(subject.key)
+        for rule in verdicts.silent:
+            if (flag := open_now.pop((subject.key, rule), None)) is not None and not flag.uncertain:
+                flag.uncertain = True
+                flag.save(update_fields=["uncertain"])
+                changed.add(subject.key)
+    for flag in open_now.values():
+        flag.cleared_at = now
+        flag.save(update_fields=["cleared_at"])
+        changed.add(_key(flag))
+    Flag.objects.bulk_create(new, ignore_conflicts=True)
+    return changed
+
+
+def _key(flag: Flag) -> tuple[int | None, int | None]:
+    return (flag.run_id, None if flag.run_id else flag.sweep_id)
+
+
+def _new_flag(subject: Subject, rule: str, finding: Finding, now: datetime) -> Flag:
+    return Flag(
+        rule=rule,
+        severity=severity_of(rule, finding).value,
+        sweep_id=subject.sweep_id,
+        run_id=subject.run_id,
+        evidence=finding.evidence,
+        action=finding.action,
+        wandb_state=subject.wandb_state,
+        slurm_state=subject.slurm_state,
+        opened_at=now,
+    )
+
+
+def _update(flag: Flag, subject: Subject, finding: Finding) -> bool:
+    values = {
+        "severity": severity_of(flag.rule, finding).value,
+        "evidence": finding.evidence,
+        "action": finding.action,
+        "uncertain": False,
+        "sweep_id": subject.sweep_id,
+    }
+    moved = [name for name, value in values.items() if getattr(flag, name) != value]
+    for name in moved:
+        setattr(flag, name, values[name])
+    if moved:
+        flag.save(update_fields=[name.removesuffix("_id") for name in moved])
+    return bool(moved)

@@ -1,0 +1,41 @@
+"""Logs held in memory, for unit tests."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path, PurePosixPath
+
+from apps.joblogs.ports import FileStamp
+
+
+class MemoryLogStore:
+    """A dict of paths and bytes that passes the same contract suite as the filesystem."""
+
+    def __init__(self) -> None:
+        self.files: dict[Path, bytes] = {}
+        self._inodes: dict[Path, int] = {}
+
+    def write(self, path: Path, content: bytes) -> None:
+        """Replace a file, as a rotation does: the new one has another inode."""
+        self.files[path] = content
+        self._inodes[path] = max(self._inodes.values(), default=0) + 1
+
+    def append(self, path: Path, content: bytes) -> None:
+        if path not in self.files:
+            self.write(path, b"")
+        self.files[path] += content
+
+    def stamp(self, path: Path) -> FileStamp | None:
+        if path not in self.files:
+            return None
+        return FileStamp(self._inodes[path], len(self.files[path]), datetime(2026, 1, 1, tzinfo=UTC))
+
+    def read(self, path: Path, offset: int, limit: int) -> bytes:
+        return self.files[path][offset : offset + limit]
+
+    def find(self, root: Path, patterns: Sequence[str]) -> list[Path]:
+        below = [path for path in self.files if path.is_relative_to(root)]
+        return sorted(
+            path
+            for path in below
+            if any(PurePosixPath(path.relative_to(root)).match(pattern) for pattern in patterns)
+        )

@@ -1,0 +1,139 @@
+"""One pass over one source, and what follows from it: logs, links, checkpoints, flags, the report.
+
+Every step is idempotent and derives what it does from the database, so a pass that was killed anywhere is
+made good by the next one.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import structlog
+from django.db.models import Q
+
+from apps.audit.services import sync_pass
+from apps.board.report import write_reports
+from apps.checkpoints.services import find_checkpoints
+from apps.checkpoints.wiring import checkpoint_store
+from apps.core.clock import utcnow
+from apps.core.errors import SweepboardError
+from apps.core.locks import Busy, lease
+from apps.flags.services import evaluate_runs, evaluate_sweeps
+from apps.joblogs.services import read_logs
+from apps.joblogs.wiring import log_store
+from apps.links.services import relink, relink_agents, runs_touched_by
+from apps.slurm.models import Job
+from apps.slurm.services import sync_jobs
+from apps.slurm.wiring import make_scheduler
+from apps.sweeps.models import Run, Sweep
+from apps.sweeps.services import sync_project
+from apps.sweeps.wiring import make_source
+from apps.workspaces.selectors import active_workspaces, current_config, workspace_by_project
+
+log = structlog.get_logger(__name__)
+PASS_LEASE = 600.0
+JOIN_LEASE = 300.0
+Progress = Callable[[str], None]
+
+
+@dataclass
+class Outcome:
+    """What a pass changed. ``busy`` says that another pass of the source was under way, and this one did nothing."""
+
+    runs: set[int] = field(default_factory=set)
+    sweeps: set[int] = field(default_factory=set)
+    jobs: set[int] = field(default_factory=set)
+    ok: bool = True
+    busy: bool = False
+
+
+def _quiet(step: str) -> None:
+    """Nobody watches."""
+
+
+def sync_wandb(*, full: bool = False, progress: Progress = _quiet) -> Outcome:
+    """Pass over every W&B project; a project that fails does not stop the others."""
+    outcome = Outcome()
+    try:
+        with lease("sync:wandb", seconds=PASS_LEASE):
+            for project in current_config().projects():
+                progress(f"W&B {project}")
+                _sync_one_project(project, full, outcome)
+    except Busy:
+        return Outcome(busy=True, ok=False)
+    join(runs=outcome.runs, sweeps=outcome.sweeps, jobs=set(), progress=progress)
+    return outcome
+
+
+def _sync_one_project(project: str, full: bool, outcome: Outcome) -> None:
+    try:
+        source = make_source()
+    except SweepboardError as error:
+        with sync_pass(source="wandb", scope=project, full=full):
+            outcome.ok = False
+            raise error
+        return
+    try:
+        changes = sync_project(project=project, source=source, now=utcnow(), full=full)
+    finally:
+        source.close()
+    outcome.runs |= changes.runs
+    outcome.sweeps |= changes.sweeps
+    outcome.ok &= changes.ok
+
+
+def sync_slurm(*, full: bool = False, progress: Progress = _quiet) -> Outcome:
+    """Pass over the scheduler's queue and accounting."""
+    config = current_config().slurm
+    progress("Slurm")
+    try:
+        with lease("sync:slurm", seconds=PASS_LEASE):
+            changes = sync_jobs(
+                scheduler=make_scheduler(),
+                now=utcnow(),
+                users=config.users,
+                history_days=config.history_days,
+                full=full,
+            )
+    except Busy:
+        return Outcome(busy=True, ok=False)
+    outcome = Outcome(jobs=changes.jobs, ok=changes.ok)
+    join(runs=set(), sweeps=set(), jobs=changes.jobs, progress=progress)
+    return outcome
+
+
+def join(*, runs: set[int], sweeps: set[int], jobs: set[int], progress: Progress = _quiet) -> set[int]:
+    """Bring everything that is derived in line with what changed, and with the time that passed.
+
+    Live runs and jobs are always looked at, because their logs, checkpoints and heartbeats age without
+    any row changing. Returns the runs whose status or flags changed.
+    """
+    with lease("join", seconds=JOIN_LEASE, wait=JOIN_LEASE):
+        now = utcnow()
+        progress("logs")
+        watched = Job.objects.filter(Q(pk__in=jobs) | Q(pk__in=Job.objects.live()))
+        said = read_logs(jobs=list(watched), store=log_store(), workspaces=active_workspaces())
+        progress("links")
+        job_pks = jobs | set(watched.values_list("pk", flat=True))
+        touched = runs | runs_touched_by(job_pks=jobs, log_keys=said)
+        touched |= set(Run.objects.live().values_list("pk", flat=True))
+        touched |= relink(run_pks=touched)
+        sweeps = sweeps | relink_agents(job_pks=job_pks)
+        progress("checkpoints")
+        look_at = Run.objects.filter(pk__in=touched)
+        touched |= find_checkpoints(runs=look_at, workspaces=workspace_by_project(), store=checkpoint_store())
+        progress("flags")
+        changed = evaluate_runs(run_pks=touched, now=now)
+        live_sweeps = set(Sweep.objects.live().values_list("pk", flat=True))
+        evaluate_sweeps(sweep_pks=sweeps | live_sweeps, now=now)
+        progress("report")
+        write_reports(workspaces=active_workspaces(), now=now)
+    return changed
+
+
+def redo_everything() -> None:
+    """Join every run anew, for `manage.py sync --full`."""
+    join(
+        runs=set(Run.objects.values_list("pk", flat=True)),
+        sweeps=set(Sweep.objects.values_list("pk", flat=True)),
+        jobs=set(Job.objects.values_list("pk", flat=True)),
+    )

@@ -1,0 +1,63 @@
+"""Jobs, as the scheduler tells them: one row per attempt."""
+
+from django.db import models
+
+from apps.slurm.ports import ENDED_STATES
+
+
+class JobQuerySet(models.QuerySet["Job"]):
+    def live(self) -> "JobQuerySet":
+        """Attempts that are still queued or running."""
+        return self.exclude(state__in=[*ENDED_STATES, "REQUEUED", "GONE"])
+
+
+class Job(models.Model):
+    """One attempt of a job or array task. (cluster, job_id) is the job; the submit time tells attempts apart.
+
+    ``state`` is Slurm's own, or ``GONE`` for a job that was live before and that a Slurm which answered
+    knows neither in its queue nor in its accounting. ``run_hint`` is the W&B run that the comment names.
+    """
+
+    cluster = models.CharField(max_length=100)
+    job_id = models.CharField(max_length=60)
+    submit_at = models.DateTimeField()
+    raw_id = models.BigIntegerField(null=True)
+    array_job_id = models.BigIntegerField(null=True)
+    array_task_id = models.BigIntegerField(null=True)
+    state = models.CharField(max_length=30)
+    reason = models.CharField(max_length=200, blank=True)
+    name = models.CharField(max_length=300, blank=True)
+    user = models.CharField(max_length=100, blank=True)
+    partition = models.CharField(max_length=100, blank=True)
+    start_at = models.DateTimeField(null=True)
+    end_at = models.DateTimeField(null=True)
+    elapsed_seconds = models.PositiveIntegerField(default=0)
+    time_limit_seconds = models.PositiveIntegerField(null=True)
+    exit_code = models.IntegerField(null=True)
+    exit_signal = models.IntegerField(null=True)
+    nodes = models.CharField(max_length=1000, blank=True)
+    gpus = models.PositiveIntegerField(default=0)
+    comment = models.TextField(blank=True)
+    work_dir = models.CharField(max_length=1000, blank=True)
+    stdout_path = models.CharField(max_length=1000, blank=True)
+    stderr_path = models.CharField(max_length=1000, blank=True)
+    command = models.CharField(max_length=2000, blank=True)
+    requeue_count = models.PositiveIntegerField(default=0)
+    run_hint = models.CharField(max_length=200, blank=True)
+
+    objects = JobQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["cluster", "job_id", "submit_at"], name="attempt_is_unique")
+        ]
+        indexes = [
+            models.Index(fields=["state"], name="job_by_state"),
+            models.Index(fields=["cluster", "raw_id"], name="job_by_raw_id"),
+            models.Index(fields=["job_id"], name="job_by_id"),
+            models.Index(fields=["run_hint"], name="job_by_run_hint", condition=~models.Q(run_hint="")),
+        ]
+
+    @property
+    def ended(self) -> bool:
+        return self.state in ENDED_STATES or self.state in ("REQUEUED", "GONE")

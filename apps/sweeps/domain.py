@@ -1,0 +1,99 @@
+"""Reading values out of what W&B holds. Pure."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+EPOCH_KEYS = ("epoch", "train/epoch", "trainer/epoch", "current_epoch")
+STEP_KEYS = ("global_step", "train/global_step", "trainer/global_step", "step")
+TARGET_KEYS = (
+    "epochs",
+    "num_epochs",
+    "max_epochs",
+    "num_train_epochs",
+    "n_epochs",
+    "total_epochs",
+    "training.epochs",
+    "training.num_epochs",
+    "train.epochs",
+    "trainer.max_epochs",
+    "trainer.epochs",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """What a sweep optimises; ``goal`` is minimize or maximize."""
+
+    name: str
+    goal: str
+
+
+def metric_of(sweep_config: Mapping[str, Any]) -> Metric:
+    """Return the metric of a sweep's config; an empty name where it has none."""
+    metric = sweep_config.get("metric")
+    if not isinstance(metric, Mapping):
+        return Metric("", "minimize")
+    goal = "maximize" if metric.get("goal") == "maximize" else "minimize"
+    return Metric(str(metric.get("name", "")), goal)
+
+
+def finite(value: Any) -> float | None:
+    """Return a number as a float; None for anything else, for booleans, and for NaN and the infinities."""
+    if isinstance(value, bool) or value is None:
+        return None
+    try:
+        number = float(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return number if math.isfinite(number) else None
+
+
+def lookup(values: Mapping[str, Any], dotted: str) -> Any:
+    """Return ``values["a.b"]``, else ``values["a"]["b"]``, else None."""
+    if dotted in values:
+        return values[dotted]
+    node: Any = values
+    for part in dotted.split("."):
+        if not isinstance(node, Mapping) or part not in node:
+            return None
+        node = node[part]
+    return node
+
+
+def first_number(values: Mapping[str, Any], keys: tuple[str, ...]) -> float | None:
+    for key in keys:
+        number = finite(lookup(values, key))
+        if number is not None:
+            return number
+    return None
+
+
+def target_epochs(config: Mapping[str, Any], sweep_config: Mapping[str, Any] | None = None) -> float | None:
+    """Return how many epochs a run is to train: its own config first, then the sweep's fixed value.
+
+    Never assumed: None where nothing says so.
+    """
+    own = first_number(config, TARGET_KEYS)
+    if own is not None:
+        return own if own > 0 else None
+    parameters = (sweep_config or {}).get("parameters")
+    if not isinstance(parameters, Mapping):
+        return None
+    for key in TARGET_KEYS:
+        spec = lookup(parameters, key)
+        value = finite(spec.get("value")) if isinstance(spec, Mapping) else None
+        if value is not None and value > 0:
+            return value
+    return None
+
+
+def summary_epoch(summary: Mapping[str, Any]) -> float | None:
+    return first_number(summary, EPOCH_KEYS)
+
+
+def summary_step(summary: Mapping[str, Any]) -> int | None:
+    """Return the training step that was logged as a value; W&B's own ``_step`` counts log calls and is no step."""
+    step = first_number(summary, STEP_KEYS)
+    return int(step) if step is not None else None

@@ -1,0 +1,185 @@
+"""`sweepboard.toml`: its shape, its defaults, and errors that name the line and the key.
+
+Every field's description is also its comment in the file that `manage.py init_config` writes.
+"""
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from apps.core.errors import Permanent
+from apps.workspaces.domain import Policy
+
+PROJECT_PATTERN = re.compile(r"^[^/\s]+/[^/\s]+$")
+PLACEHOLDERS = {"run_id", "job_id", "task_id", "sweep_id"}
+
+
+class ConfigError(Permanent):
+    """The configuration cannot be used; the sentence names file, line and key."""
+
+
+def _project(value: str) -> str:
+    if not PROJECT_PATTERN.match(value):
+        raise ValueError(f"'{value}' is not of the form entity/project")
+    return value
+
+
+def _pattern(value: str) -> str:
+    if value.startswith("/") or ".." in Path(value).parts:
+        raise ValueError(f"'{value}' leads out of the workspace; patterns are relative to its root")
+    unknown = set(re.findall(r"\{([^{}]*)\}", value)) - PLACEHOLDERS
+    if unknown:
+        known = ", ".join(f"{{{name}}}" for name in sorted(PLACEHOLDERS))
+        raise ValueError(f"'{value}' has the unknown placeholder {{{min(unknown)}}}; known are {known}")
+    return value
+
+
+ProjectPath = Annotated[str, AfterValidator(_project)]
+Pattern = Annotated[str, AfterValidator(_pattern)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class WandbConfig(_Section):
+    projects: list[ProjectPath] = Field(
+        default=[], description="W&B projects to follow, as entity/project; those of the workspaces are added"
+    )
+    base_url: str = Field(default="", description="the W&B server; WANDB_BASE_URL wins; empty = hosted W&B")
+    api_key: str = Field(default="", description="better kept in WANDB_API_KEY, which wins")
+    sync_seconds: int = Field(default=30, ge=2, description="seconds between two passes")
+    timeout_seconds: int = Field(default=20, ge=1, description="how long one request may take")
+
+
+class SlurmConfig(_Section):
+    adapter: Literal["auto", "pyslurm", "slurm_cli", "local"] = Field(
+        default="auto", description="auto | pyslurm | slurm_cli | local"
+    )
+    users: list[str] = Field(default=[], description="whose jobs; empty = all that are visible")
+    sync_seconds: int = Field(default=20, ge=2, description="seconds between two passes")
+    history_days: int = Field(default=14, ge=1, description="how far back the first pass reads accounting")
+    local_slots: int = Field(default=0, ge=0, description="local adapter: jobs at a time; 0 = one per CPU")
+
+
+class ResumeConfig(_Section):
+    script: str = Field(default="", description="the batch script that continues a run")
+    args: list[str] = Field(default=[], description="its arguments; placeholders {sweep_id} and {run_id}")
+
+
+class WorkspaceConfig(_Section):
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", description="a short name for the board")
+    root: Path = Field(description="the checkout on the shared filesystem")
+    projects: list[ProjectPath] = Field(default=[], description="the W&B projects that train here")
+    checkpoints: list[Pattern] = Field(
+        default=[
+            "outputs/{run_id}/checkpoints/*.pt",
+            "outputs/{run_id}/checkpoints/*.ckpt",
+            "outputs/{run_id}/checkpoints/*.safetensors",
+            "outputs/{run_id}/checkpoint-*",
+        ],
+        description="where checkpoints are, relative to root",
+    )
+    logs: list[Pattern] = Field(
+        default=[
+            "logs/*_{job_id}_{task_id}.out",
+            "logs/*_{job_id}_{task_id}.err",
+            "logs/*_{job_id}.out",
+            "logs/*_{job_id}.err",
+            "slurm-{job_id}_{task_id}.out",
+            "slurm-{job_id}.out",
+        ],
+        description="where job logs are, when Slurm does not say",
+    )
+    run_config: list[Pattern] = Field(
+        default=["outputs/{run_id}/config.yaml", "outputs/{run_id}/hydra_config.yaml"],
+        description="the run's own config",
+    )
+    active_sweeps_file: str = Field(
+        default="ACTIVE_SWEEPS.md", description="the generated report; empty = do not write it"
+    )
+    policy: Policy = Field(default=Policy(), description="thresholds of the red flags")
+    resume: ResumeConfig = Field(default=ResumeConfig(), description="how a run is continued (used from part 4 on)")
+
+
+class SweepboardConfig(_Section):
+    wandb: WandbConfig = WandbConfig()
+    slurm: SlurmConfig = SlurmConfig()
+    workspace: list[WorkspaceConfig] = []
+
+    @model_validator(mode="after")
+    def _names_and_roots_are_unique(self) -> "SweepboardConfig":
+        for what in ("name", "root"):
+            values = [str(getattr(workspace, what)) for workspace in self.workspace]
+            doubled = {value for value in values if values.count(value) > 1}
+            if doubled:
+                raise ValueError(f"two workspaces have the {what} '{min(doubled)}'")
+        return self
+
+    def projects(self) -> list[str]:
+        """Return every project to follow, once, in the order of the file."""
+        named = [*self.wandb.projects, *(path for workspace in self.workspace for path in workspace.projects)]
+        return list(dict.fromkeys(named))
+
+
+def load_config(path: Path) -> SweepboardConfig:
+    """Read and check the file; ``ConfigError`` says what is wrong, on which line, under which key."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(
+            f"{path} cannot be read ({error.strerror}). Set SWEEPBOARD_CONFIG to your sweepboard.toml, "
+            "or write one with `manage.py init_config`."
+        ) from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path} is not UTF-8 text (byte {error.start}).") from error
+    return parse_config(text, str(path))
+
+
+def parse_config(text: str, name: str = "sweepboard.toml") -> SweepboardConfig:
+    """Check the text of a configuration; see ``load_config``."""
+    try:
+        raw = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{name}: not valid TOML: {error}.") from error
+    try:
+        return SweepboardConfig.model_validate(raw)
+    except ValidationError as error:
+        raise ConfigError("\n".join(_sentence(text, name, item) for item in error.errors())) from error
+
+
+def _sentence(text: str, name: str, item: object) -> str:
+    assert isinstance(item, dict)  # noqa: S101 - pydantic promises it; this narrows the type
+    location: tuple[str | int, ...] = item["loc"]
+    key = ".".join(str(part) for part in location) or "the file"
+    line = line_of(text, location)
+    message = item["msg"].removeprefix("Value error, ").replace("Extra inputs are not permitted", "no such key")
+    given = item.get("input")
+    told = f" (it is {given!r})" if isinstance(given, str | int | float | bool) else ""
+    return f"{name}, line {line}, {key}: {message}{told}."
+
+
+def line_of(text: str, location: tuple[str | int, ...]) -> int:
+    """Return the line (from 1) where the key at ``location`` stands, or the section it is missing from.
+
+    ``location`` is a path such as ``("workspace", 0, "policy", "fast_completion_hours")``.
+    """
+    names = [str(part) for part in location if isinstance(part, str)]
+    wanted = [part for part in location if isinstance(part, int)]
+    best, here, arrays = 1, [""], 0
+    for number, line in enumerate(text.splitlines(), 1):
+        header = re.match(r"\s*(\[\[?)\s*([^\]]+?)\s*\]", line)
+        if header:
+            here = [part.strip().strip('"') for part in header[2].split(".")]
+            arrays += header[1] == "[["
+            inside = names[: len(here)] == here and (here[0] != "workspace" or not wanted or arrays == wanted[0] + 1)
+            best = number if inside else best
+            here = here if inside else [""]
+        elif key := re.match(r"\s*([\w-]+|\"[^\"]+\")\s*=", line):
+            here_path = [*(here if here != [""] else []), key[1].strip('"')]
+            if len(here_path) <= len(names) and names[: len(here_path)] == here_path:
+                return number
+    return best

@@ -1,0 +1,44 @@
+"""Workspaces, as `sweepboard.toml` describes them."""
+
+from pathlib import Path
+from typing import Any
+
+from django.db import models
+
+from apps.workspaces.domain import Policy
+
+
+class Workspace(models.Model):
+    """One checkout on the shared filesystem that trains.
+
+    ``config`` is the workspace's section of the file, defaults filled in. A workspace that is taken
+    out of the file is kept, inactive, because sweeps point at it.
+    """
+
+    name = models.CharField(max_length=100, unique=True)
+    root = models.CharField(max_length=1000)
+    config = models.JSONField(default=dict)
+    active = models.BooleanField(default=True)
+
+    class Meta:
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def path(self) -> Path:
+        return Path(self.root)
+
+    @property
+    def policy(self) -> Policy:
+        return Policy.model_validate(self.config.get("policy", {}))
+
+    @property
+    def projects(self) -> list[str]:
+        return list(self.config.get("projects", []))
+
+    def patterns(self, kind: str) -> list[str]:
+        """Return the patterns of ``kind``: checkpoints, logs or run_config."""
+        value: Any = self.config.get(kind, [])
+        return [str(pattern) for pattern in value]

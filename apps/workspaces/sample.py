@@ -1,0 +1,53 @@
+"""The commented sample of `sweepboard.toml`, made from the schema itself so that it is always complete."""
+
+import json
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from apps.workspaces.config import ResumeConfig, SlurmConfig, WandbConfig, WorkspaceConfig
+from apps.workspaces.domain import Policy
+
+EXAMPLES: dict[str, Any] = {
+    "wandb.projects": ["entity/project"],
+    "workspace.name": "glue",
+    "workspace.root": "/shared/glue",
+    "workspace.projects": ["entity/project"],
+    "workspace.resume.script": "experiments/run.sbatch",
+    "workspace.resume.args": ["{sweep_id}", "{run_id}"],
+}
+
+
+def sample_config() -> str:
+    """Return a TOML text with every key, its default and what it means; it parses as it is."""
+    parts = [
+        "# Sweepboard's configuration. Name it with SWEEPBOARD_CONFIG. Every value has a default.",
+        _section("[wandb]", "wandb", WandbConfig),
+        _section("[slurm]", "slurm", SlurmConfig),
+        "# One [[workspace]] for each checkout on the shared filesystem.",
+        _section("[[workspace]]", "workspace", WorkspaceConfig),
+        _section("[workspace.policy]", "workspace.policy", Policy),
+        _section("[workspace.resume]", "workspace.resume", ResumeConfig),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _section(header: str, prefix: str, model: type[BaseModel]) -> str:
+    lines = [header]
+    for name, field in model.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            continue
+        lines += [f"# {field.description}", f"{name} = {_toml(EXAMPLES.get(f'{prefix}.{name}', _default(field)))}"]
+    return "\n".join(lines)
+
+
+def _default(field: FieldInfo) -> Any:
+    return "" if field.is_required() else field.get_default(call_default_factory=True)
+
+
+def _toml(value: Any) -> str:
+    """TOML's strings, numbers, booleans and lists of strings are spelt as JSON spells them."""
+    if isinstance(value, list) and len(value) > 2:
+        return "[\n" + "".join(f"  {json.dumps(item)},\n" for item in value) + "]"
+    return json.dumps(value)
