@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from tests.services.slurm_cgroups import MemoryCgroups
 from tests.services.slurm_config import CLUSTER, Layout, free_port, write_files
 from tests.services.slurm_daemons import (
     MARK,
@@ -29,9 +30,20 @@ from tests.services.slurm_daemons import (
 )
 
 NODES = ("n1", "n2", "n3")
-_NEEDED = (
-    "munged mariadbd slurmdbd slurmctld slurmd sbatch squeue sacct scancel scontrol sinfo sacctmgr".split()
-)
+_NEEDED = [
+    "munged",
+    "mariadbd",
+    "slurmdbd",
+    "slurmctld",
+    "slurmd",
+    "sbatch",
+    "squeue",
+    "sacct",
+    "scancel",
+    "scontrol",
+    "sinfo",
+    "sacctmgr",
+]
 _PATH = f"{os.environ.get('PATH', '')}:/usr/local/sbin:/usr/sbin:/sbin"
 
 
@@ -60,7 +72,8 @@ class SlurmCluster:
         sockets = Path(tempfile.mkdtemp(prefix="swb-", dir="/tmp"))
         sockets.chmod(0o755)  # munge refuses a socket below a folder that others cannot enter
         ports = {node: free_port() for node in nodes}
-        self.layout = Layout(folder, sockets, tuple(nodes), node_ports=ports)
+        self._cgroups = MemoryCgroups(nodes)
+        self.layout = Layout(folder, sockets, tuple(nodes), self._cgroups.usable, node_ports=ports)
         self.conf = self.layout.conf
         self.env = {**_outside_environment(), "SLURM_CONF": str(self.conf)}
         self._mark = f"{folder}:{secrets.token_hex(4)}"
@@ -185,6 +198,7 @@ class SlurmCluster:
                 break
             kill_all(left)
             time.sleep(0.1)
+        self._cgroups.give_back()
         shutil.rmtree(self.layout.sockets, ignore_errors=True)
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 CLUSTER = "sweeptest"
 GPUS_PER_NODE = 2
+CGROUP_CONF = "ConstrainRAMSpace=yes\nConstrainSwapSpace=yes\nAllowedSwapSpace=0\n"
 
 
 def free_port() -> int:
@@ -23,6 +24,7 @@ class Layout:
     folder: Path
     sockets: Path
     nodes: tuple[str, ...]
+    memory_cgroups: bool = False
     controller_port: int = field(default_factory=free_port)
     accounting_port: int = field(default_factory=free_port)
     node_ports: dict[str, int] = field(default_factory=dict)
@@ -52,7 +54,10 @@ class Layout:
 
 
 def slurm_conf(layout: Layout) -> str:
-    """Return slurm.conf: loopback only, quick timers, preemption by requeue, no cgroups, no systemd."""
+    """Return slurm.conf: loopback only, quick timers, preemption by requeue, no systemd.
+
+    With ``memory_cgroups`` a job over its memory is OUT_OF_MEMORY, else slurmstepd kills it: FAILED 0:9.
+    """
     host = socket.gethostname().split(".")[0]
     here = layout.folder
     return f"""\
@@ -68,10 +73,10 @@ CryptoType=crypto/munge
 AuthInfo=socket={layout.munge_socket},cred_expire=5
 MpiDefault=none
 ProctrackType=proctrack/linuxproc
-TaskPlugin=task/none
+TaskPlugin={"task/cgroup" if layout.memory_cgroups else "task/none"}
 JobAcctGatherType=jobacct_gather/linux
 JobAcctGatherFrequency=task=1
-JobAcctGatherParams=OverMemoryKill,UsePss
+JobAcctGatherParams={"UsePss" if layout.memory_cgroups else "OverMemoryKill,UsePss"}
 SelectType=select/cons_tres
 SelectTypeParameters=CR_Core_Memory
 SlurmdParameters=config_overrides
@@ -156,6 +161,6 @@ def write_files(layout: Layout) -> None:
             (layout.folder / "gpu" / f"{node}-{number}").touch()
     layout.conf.write_text(slurm_conf(layout))
     (layout.folder / "etc" / "gres.conf").write_text(gres_conf(layout))
-    (layout.folder / "etc" / "cgroup.conf").write_text("")
+    (layout.folder / "etc" / "cgroup.conf").write_text(CGROUP_CONF)
     layout.accounting_conf.touch(mode=0o600)
     layout.accounting_conf.write_text(slurmdbd_conf(layout))
