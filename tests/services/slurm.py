@@ -30,26 +30,14 @@ from tests.services.slurm_daemons import (
 )
 
 NODES = ("n1", "n2", "n3")
-_NEEDED = [
-    "munged",
-    "mariadbd",
-    "slurmdbd",
-    "slurmctld",
-    "slurmd",
-    "sbatch",
-    "squeue",
-    "sacct",
-    "scancel",
-    "scontrol",
-    "sinfo",
-    "sacctmgr",
-]
+_DAEMONS = ("munged", "mariadbd", "slurmdbd", "slurmctld", "slurmd")
+_CLIENTS = ("sbatch", "squeue", "sacct", "scancel", "scontrol", "sinfo", "sacctmgr")
 _PATH = f"{os.environ.get('PATH', '')}:/usr/local/sbin:/usr/sbin:/sbin"
 
 
 def missing() -> list[str]:
     """Return the programs that a cluster needs and this machine lacks; 'root' when we are not."""
-    absent = [name for name in _NEEDED if shutil.which(name, path=_PATH) is None]
+    absent = [name for name in (*_DAEMONS, *_CLIENTS) if shutil.which(name, path=_PATH) is None]
     return absent if os.geteuid() == 0 else [*absent, "root"]
 
 
