@@ -20,7 +20,10 @@ SACCT_FIELDS = (
 )
 SACCT_NEWER_FIELDS = ("StdOut", "StdErr", "Restarts")  # where `sacct --helpformat` names them
 
-_SCONTROL = re.compile(r"JobId=(\d+) .* StdErr=(.*) StdIn=.* StdOut=(.*?)(?: Power=.*| Tres\w+=.*)?$")
+_SCONTROL = re.compile(
+    r"JobId=(\d+) .* StdErr=(.*) StdIn=.* StdOut=(.*?)(?: Power=.*| Tres\w+=.*)?$", re.DOTALL
+)
+_RECORD_START = re.compile(r"\n(?=JobId=\d+ )")
 
 Row = Mapping[str, str]
 LogPaths = Mapping[int, tuple[str, str]]
@@ -79,11 +82,19 @@ def _from_squeue(row: Row, cluster: str) -> JobAttempt:
         gpus=text.gpu_count(row["tres-alloc"]),
         comment=text.words(row["Comment"]),
         work_dir=work_dir,
-        stdout_path=text.log_path(row["STDOUT"], work_dir, values),
-        stderr_path=text.log_path(row["STDERR"], work_dir, values),
+        stdout_path=text.log_path(_pattern(row, "STDOUT"), work_dir, values),
+        stderr_path=text.log_path(_pattern(row, "STDERR"), work_dir, values),
         command=text.words(row["Command"]),
         requeue_count=_number(row["RestartCnt"]) or 0,
     )
+
+
+def _pattern(row: Row, column: str) -> str:
+    # Without --output squeue names slurm-<raw id>.out for array tasks too, which write elsewhere.
+    made_up = f"{row['WorkDir']}/slurm-{row['JobID']}.out"
+    if "_" in row["JobArrayID"] and row[column] == made_up:
+        return f"{row['WorkDir'].replace('%', '%%')}/slurm-%A_%a.out"
+    return row[column]
 
 
 def history_attempts(output: str, fields: Sequence[str], mark: str, logs: LogPaths) -> list[JobAttempt]:
@@ -94,8 +105,15 @@ def history_attempts(output: str, fields: Sequence[str], mark: str, logs: LogPat
     return [
         _from_sacct(row, job_id, logs)
         for row in rows(output, fields, mark)
+        if not _half_told(row)
         for job_id in text.each_task(row["JobID"])
     ]
+
+
+def _half_told(row: Row) -> bool:
+    # Accounting may hear of a short job's end before its start. For a second or two it then shows a row
+    # named "allocation" without partition or array id: another job, for whoever believes it.
+    return row["JobName"] == "allocation" and not row["Partition"] and not row["SubmitLine"]
 
 
 def _from_sacct(row: Row, job_id: str, logs: LogPaths) -> JobAttempt:
@@ -129,8 +147,8 @@ def _from_sacct(row: Row, job_id: str, logs: LogPaths) -> JobAttempt:
         gpus=text.gpu_count(row["AllocTRES"] or row["ReqTRES"]),
         comment=text.words(row["Comment"]),
         work_dir=work_dir,
-        stdout_path=text.log_path(row.get("StdOut", ""), work_dir, values) or known[0],
-        stderr_path=text.log_path(row.get("StdErr", ""), work_dir, values) or known[1],
+        stdout_path=text.log_path(row.get("StdOut", known[0]), work_dir, values),
+        stderr_path=text.log_path(row.get("StdErr", known[1]), work_dir, values),
         command=row["SubmitLine"],
         requeue_count=_number(row.get("Restarts", "")) or 0,
     )
@@ -143,7 +161,8 @@ LIVE_STATES = frozenset(
 
 def live_log_paths(output: str) -> dict[int, tuple[str, str]]:
     """Return (stdout, stderr) by raw id from ``scontrol show job -o``: every job the controller remembers."""
-    found = (_SCONTROL.match(line) for line in output.split("\n"))
+    # A comment may hold newlines, so a record reaches to where the next one begins.
+    found = (_SCONTROL.match(record.strip()) for record in _RECORD_START.split(output))
     return {int(m[1]): (m[3].strip(), m[2].strip()) for m in found if m}
 
 
