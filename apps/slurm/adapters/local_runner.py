@@ -1,0 +1,135 @@
+"""The supervisor of one local job: ``python -m apps.slurm.adapters.local_runner JOBDIR SLOTS KILL_WAIT``.
+
+It starts the job, watches the time limit and what people ask for, ends it, and records how it ended.
+"""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO
+
+from apps.slurm.adapters import local_store as table
+from apps.slurm.adapters.local import LocalScheduler
+from apps.slurm.adapters.local_process import leader_name, signal_group
+
+_POLL = 0.1
+_ENDINGS = {"cancel": "CANCELLED", "requeue": "REQUEUED", "preempt": "PREEMPTED"}
+_CAUSES = {"timeout": " DUE TO TIME LIMIT", "preempt": " DUE TO PREEMPTION", "requeue": " DUE TO JOB REQUEUE"}
+
+
+def main(folder: Path, slots: int, kill_wait: float) -> None:
+    """Run the attempt whose folder is given until it has ended, then start what waits for its slot."""
+    store = table.LocalStore(folder.parents[1])
+    row = store.select("key = ?", (int(folder.name),))[0]
+    status, cause = _run(store, row, folder / "poke", kill_wait)
+    _record(store, row["key"], status, cause)
+    LocalScheduler(store.folder, slots=slots, kill_wait=kill_wait).tick()
+
+
+def _run(store: table.LocalStore, row: table.Row, poke: Path, kill_wait: float) -> tuple[int, str]:
+    """Return (status as Popen gives it, why we ended the job: "", timeout, cancel, requeue, preempt)."""
+    try:
+        with _open_log(row["stdout"], row) as out, _open_log(row["stderr"], row) as err:
+            process = _start(row, out, err)
+            with store.transaction() as db:
+                table.update(db, row["key"], leader=leader_name(process.pid))
+            cause = _watch(store, row, process, poke)
+            if cause:
+                _note(err, row, cause)
+                _end(process, kill_wait)
+            # What the script left running in the background ends with it, as under Slurm.
+            signal_group(process.pid, signal.SIGKILL)
+            return process.wait(), cause
+    except OSError as error:
+        sys.stderr.write(f"the job could not be started: {error}\n")
+        return 1, ""
+
+
+def _watch(store: table.LocalStore, row: table.Row, process: subprocess.Popen[bytes], poke: Path) -> str:
+    limit = row["limit_seconds"]
+    deadline = None if limit is None else time.monotonic() + limit
+    while True:
+        try:
+            process.wait(_POLL)
+        except subprocess.TimeoutExpired:
+            if poke.exists():
+                return str(store.select("key = ?", (row["key"],))[0]["want"])
+            if deadline is not None and time.monotonic() > deadline:
+                return "timeout"
+        else:
+            return ""
+
+
+def _end(process: subprocess.Popen[bytes], kill_wait: float) -> None:
+    signal_group(process.pid, signal.SIGTERM)
+    try:
+        process.wait(kill_wait)
+    except subprocess.TimeoutExpired:
+        signal_group(process.pid, signal.SIGKILL)
+
+
+def _start(row: table.Row, out: IO[bytes], err: IO[bytes]) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        json.loads(row["argv"]),
+        stdin=subprocess.DEVNULL,
+        stdout=out,
+        stderr=err,
+        cwd=row["work_dir"],
+        env={**json.loads(row["environment"]), **_variables(row)},
+        start_new_session=True,
+    )
+
+
+def _variables(row: table.Row) -> dict[str, str]:
+    variables = {
+        "SLURM_JOB_ID": str(row["raw_id"]),
+        "SLURM_JOB_NAME": row["name"],
+        "SLURM_JOB_PARTITION": "local",
+        "SLURM_JOB_NODELIST": "localhost",
+        "SLURM_SUBMIT_DIR": row["work_dir"],
+        "SLURM_CLUSTER_NAME": "local",
+        "SLURM_RESTART_COUNT": str(row["requeue_count"]),
+    }
+    if row["array_id"] is not None:
+        variables["SLURM_ARRAY_JOB_ID"] = str(row["array_id"])
+        variables["SLURM_ARRAY_TASK_ID"] = str(row["task_id"])
+    return variables
+
+
+def _open_log(path: str, row: table.Row) -> IO[bytes]:
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    # Like Slurm's default: a new attempt begins its log anew, unless --open-mode=append.
+    if not row["append"]:
+        Path(path).write_bytes(b"")
+    return Path(path).open("ab", buffering=0)
+
+
+def _note(err: IO[bytes], row: table.Row, cause: str) -> None:
+    # In Slurm's words, since who reads logs looks for those.
+    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    line = (
+        f"local: error: *** JOB {row['raw_id']} ON localhost CANCELLED AT {now}{_CAUSES.get(cause, '')} ***\n"
+    )
+    err.write(line.encode())
+
+
+def _record(store: table.LocalStore, key: int, status: int, cause: str) -> None:
+    with store.transaction() as db:
+        row = table.select(db, "key = ?", (key,))[0]
+        # Asked for at the last moment, when the job had just ended by itself: a requeue still counts.
+        wanted = cause or (row["want"] if row["want"] != "cancel" else "")
+        ended = "COMPLETED" if status == 0 else "FAILED"
+        state = "TIMEOUT" if cause == "timeout" else _ENDINGS.get(wanted, ended)
+        code, number = (status, 0) if status >= 0 else (0, -status)
+        now = time.time()
+        table.update(db, key, state=state, end_at=now, exit_code=code, exit_signal=number)
+        if wanted in {"requeue", "preempt"}:
+            table.insert_next_attempt(db, row, now)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3]))

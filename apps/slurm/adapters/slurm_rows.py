@@ -1,0 +1,183 @@
+"""Turns what squeue, sacct and scontrol print into attempts. No I/O, so recorded text can be replayed."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+
+from apps.core.errors import Permanent
+from apps.slurm.adapters import slurm_text as text
+from apps.slurm.ports import JobAttempt
+
+SQUEUE_FIELDS = (
+    *("JobArrayID", "JobID", "SubmitTime", "State", "Name", "UserName", "Partition", "Reason"),
+    *("StartTime", "EndTime", "TimeUsed", "TimeLimit", "NodeList", "tres-alloc", "Comment", "WorkDir"),
+    *("STDOUT", "STDERR", "Command", "RestartCnt"),
+)
+SACCT_FIELDS = (
+    *("JobID", "JobIDRaw", "Submit", "State", "JobName", "User", "Partition", "Reason", "Start", "End"),
+    *("ElapsedRaw", "TimelimitRaw", "ExitCode", "NodeList", "AllocTRES", "ReqTRES", "Comment", "WorkDir"),
+    *("SubmitLine", "Cluster"),
+)
+SACCT_NEWER_FIELDS = ("StdOut", "StdErr", "Restarts")  # where `sacct --helpformat` names them
+
+_SCONTROL = re.compile(
+    r"JobId=(\d+) .* StdErr=(.*) StdIn=.* StdOut=(.*?)(?: Power=.*| Tres\w+=.*)?$", re.DOTALL
+)
+_RECORD_START = re.compile(r"\n(?=JobId=\d+ )")
+
+Row = Mapping[str, str]
+LogPaths = Mapping[int, tuple[str, str]]
+
+
+def squeue_format(mark: str) -> str:
+    """Return the value of ``squeue -O``: every field at its full width, each followed by ``mark``."""
+    return ",".join(f"{name}:{mark}" for name in SQUEUE_FIELDS)
+
+
+def rows(output: str, fields: Sequence[str], mark: str) -> Iterator[Row]:
+    """Yield one mapping per record of ``output``, in which ``mark`` ends every field.
+
+    Fields are counted, since names and comments may hold newlines. Raises ``Permanent`` when the count
+    does not come out even: better no answer than values under the wrong name.
+    """
+    values = output.split(mark)
+    if len(values) % len(fields) != 1 or values[-1].strip():
+        raise Permanent("Slurm's answer has another number of fields than was asked for.")
+    for start in range(0, len(values) - 1, len(fields)):
+        record = values[start : start + len(fields)]
+        record[0] = record[0].removeprefix("\n")
+        yield dict(zip(fields, record, strict=True))
+
+
+def queue_attempts(output: str, cluster: str, mark: str) -> list[JobAttempt]:
+    """Return every job of ``squeue -r -h -O <squeue_format(mark)>``."""
+    return [_from_squeue(row, cluster) for row in rows(output, SQUEUE_FIELDS, mark)]
+
+
+def _from_squeue(row: Row, cluster: str) -> JobAttempt:
+    job_id, state = row["JobArrayID"].strip(), text.state_name(row["State"])
+    array, task = text.array_parts(job_id)
+    raw = _number(row["JobID"])
+    if state == "PENDING" and array is not None and raw == array:
+        raw = None  # the whole array still shares one record; the task gets its number when it starts
+    name, user, nodes = row["Name"], row["UserName"], text.words(row["NodeList"])
+    work_dir = text.words(row["WorkDir"])
+    values = text.log_values(job_id, raw, name, user, nodes)
+    return JobAttempt(
+        cluster=cluster,
+        job_id=job_id,
+        submit_at=_submitted(row["SubmitTime"], job_id),
+        state=state,
+        raw_id=raw,
+        array_job_id=array,
+        array_task_id=task,
+        name=name,
+        user=user,
+        partition=row["Partition"],
+        reason=text.words(row["Reason"]),
+        start_at=text.moment(row["StartTime"]) if state != "PENDING" else None,  # else it is a forecast
+        elapsed_seconds=text.seconds(row["TimeUsed"]) or 0,
+        time_limit_seconds=text.seconds(row["TimeLimit"]),
+        nodes=nodes,
+        gpus=text.gpu_count(row["tres-alloc"]),
+        comment=text.words(row["Comment"]),
+        work_dir=work_dir,
+        stdout_path=text.log_path(_pattern(row, "STDOUT"), work_dir, values),
+        stderr_path=text.log_path(_pattern(row, "STDERR"), work_dir, values),
+        command=text.words(row["Command"]),
+        requeue_count=_number(row["RestartCnt"]) or 0,
+    )
+
+
+def _pattern(row: Row, column: str) -> str:
+    # Without --output squeue names slurm-<raw id>.out for array tasks too, which write elsewhere.
+    made_up = f"{row['WorkDir']}/slurm-{row['JobID']}.out"
+    if "_" in row["JobArrayID"] and row[column] == made_up:
+        return f"{row['WorkDir'].replace('%', '%%')}/slurm-%A_%a.out"
+    return row[column]
+
+
+def history_attempts(output: str, fields: Sequence[str], mark: str, logs: LogPaths) -> list[JobAttempt]:
+    """Return every attempt of ``sacct -X -D -n -p --delimiter=<mark> --format=<fields>``.
+
+    ``logs`` are the log paths by raw id, for a Slurm whose accounting does not keep them.
+    """
+    return [
+        _from_sacct(row, job_id, logs)
+        for row in rows(output, fields, mark)
+        if not _half_told(row)
+        for job_id in text.each_task(row["JobID"])
+    ]
+
+
+def _half_told(row: Row) -> bool:
+    # Accounting may hear of a short job's end before its start. For a second or two it then shows a row
+    # named "allocation" without partition or array id: another job, for whoever believes it.
+    return row["JobName"] == "allocation" and not row["Partition"] and not row["SubmitLine"]
+
+
+def _from_sacct(row: Row, job_id: str, logs: LogPaths) -> JobAttempt:
+    state = text.state_name(row["State"])
+    array, task = text.array_parts(job_id)
+    raw = _number(row["JobIDRaw"]) if job_id == row["JobID"] else None
+    code, signal = text.exit_pair(row["ExitCode"]) if state not in LIVE_STATES else (None, None)
+    name, user, nodes = row["JobName"], row["User"], text.words(row["NodeList"])
+    work_dir = text.words(row["WorkDir"])
+    values = text.log_values(job_id, raw, name, user, nodes)
+    known = logs.get(raw, ("", "")) if raw is not None else ("", "")
+    return JobAttempt(
+        cluster=row["Cluster"],
+        job_id=job_id,
+        submit_at=_submitted(row["Submit"], job_id),
+        state=state,
+        raw_id=raw,
+        array_job_id=array,
+        array_task_id=task,
+        name=name,
+        user=user,
+        partition=row["Partition"],
+        reason=text.words(row["Reason"]),
+        start_at=text.moment(row["Start"]),
+        end_at=text.moment(row["End"]),
+        elapsed_seconds=_number(row["ElapsedRaw"]) or 0,
+        time_limit_seconds=text.limit_seconds(row["TimelimitRaw"]),
+        exit_code=code,
+        exit_signal=signal,
+        nodes=nodes,
+        gpus=text.gpu_count(row["AllocTRES"] or row["ReqTRES"]),
+        comment=text.words(row["Comment"]),
+        work_dir=work_dir,
+        stdout_path=text.log_path(row.get("StdOut", known[0]), work_dir, values),
+        stderr_path=text.log_path(row.get("StdErr", known[1]), work_dir, values),
+        command=row["SubmitLine"],
+        requeue_count=_number(row.get("Restarts", "")) or 0,
+    )
+
+
+LIVE_STATES = frozenset(
+    {"PENDING", "RUNNING", "SUSPENDED", "COMPLETING", "CONFIGURING", "RESIZING", "STOPPED", "SIGNALING"}
+)
+
+
+def live_log_paths(output: str) -> dict[int, tuple[str, str]]:
+    """Return (stdout, stderr) by raw id from ``scontrol show job -o``: every job the controller remembers."""
+    # A comment may hold newlines, so a record reaches to where the next one begins.
+    found = (_SCONTROL.match(record.strip()) for record in _RECORD_START.split(output))
+    return {int(m[1]): (m[3].strip(), m[2].strip()) for m in found if m}
+
+
+def config_value(output: str, name: str) -> str:
+    """Return one value of ``scontrol show config``; "" when it is not there."""
+    match = re.search(rf"^{re.escape(name)}\s*=\s*(.*?)\s*$", output, re.MULTILINE)
+    return match[1] if match else ""
+
+
+def _number(value: str) -> int | None:
+    return int(value) if value.strip().isdigit() else None
+
+
+def _submitted(value: str, job_id: str) -> datetime:
+    moment = text.moment(value)
+    if moment is None:
+        raise Permanent(f"Slurm gives no submit time for job {job_id}: {value!r}.")
+    return moment
