@@ -14,7 +14,7 @@ from apps.workspaces.selectors import current_config
 @lru_cache(maxsize=4)
 def detection(setting: str) -> Detection:
     """Return which adapter the setting leads to on this machine; asked once in a process."""
-    return detect(setting, slurm_conf=settings.SLURM_CONF)
+    return detect(setting)
 
 
 def make_scheduler() -> Scheduler:
@@ -25,7 +25,7 @@ def make_scheduler() -> Scheduler:
 
 def scheduler_of_kind(kind: str, *, slots: int = 0) -> Scheduler:
     factory = import_string(settings.SCHEDULERS[kind])
-    made: Scheduler = factory(folder=local_folder(), slots=slots) if kind == "local" else factory()
+    made: Scheduler = factory(folder=local_folder(), slots=slots or None) if kind == "local" else factory()
     return made
 
 

@@ -1,0 +1,1 @@
+"""A sample workspace that really trains: sweeps, agents and jobs that end in every way the board must know."""
