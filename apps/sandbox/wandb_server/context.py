@@ -17,7 +17,7 @@ class Options:
 
 @dataclass(frozen=True)
 class Context:
-    """One request: the store, the server's clock in seconds, the origin that the client used, injected effects."""
+    """One request: the store, the clock in seconds, the origin that the client used, injected effects."""
 
     store: Store
     options: Options

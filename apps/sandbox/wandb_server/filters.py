@@ -31,7 +31,7 @@ COMPARISONS = {"$gt": ">", "$gte": ">=", "$lt": "<", "$lte": "<="}
 
 
 def compile_filters(text: str | None) -> Clause:
-    """Return a WHERE clause and its values for a JSON filter; unknown keys and operators are refused (400)."""
+    """Return a WHERE clause and its values; unknown keys and operators are refused (400)."""
     if not text:
         return EVERYTHING
     try:
@@ -42,7 +42,7 @@ def compile_filters(text: str | None) -> Clause:
 
 
 def compile_order(text: str | None) -> str:
-    """Return an ORDER BY list for `+created_at`, `-summary_metrics.loss` and the like; ties go by row number."""
+    """Return an ORDER BY list for `+created_at`, `-summary_metrics.loss`, …; ties go by row number."""
     key = text or "+created_at"
     direction = "DESC" if key.startswith("-") else "ASC"
     return f"{_expression(key.lstrip('+-'))} {direction}, id {direction}"

@@ -42,7 +42,7 @@ class Store:
         return found[0] if found else None
 
     def insert(self, table: str, columns: dict[str, Any]) -> int:
-        """Insert one row and return its number; table and column names come from code, never from a request."""
+        """Insert one row and return its number; names of tables and columns come from code only."""
         names = ", ".join(columns)
         marks = ", ".join("?" * len(columns))
         with self._lock:
