@@ -12,12 +12,14 @@ from apps.sandbox.wandb_server.resolvers.sweeps import finish_if_done
 from apps.sandbox.wandb_server.store import Row
 from apps.sandbox.wandb_server.values import dump_json, load_dict
 
-STREAMS = {
-    "wandb-history.jsonl": ("history", "history_lines"),
-    "wandb-events.jsonl": ("events", "event_lines"),
-    "output.log": ("output", "log_lines"),
+KINDS = {"int": "number", "float": "number", "str": "string", "dict": "map", "bool": "boolean"}
+    "int": "number",
+    "float": "number",
+    "str": "string",
+    "dict": "map",
+    "bool": "boolean",
+    "NoneType": "nil",
 }
-NUMBERS = (int, float)
 
 
 def receive(context: Context, entity: str, project: str, name: str, message: dict[str, Any]) -> Node:
@@ -51,48 +53,63 @@ def _state_after(run: Row, message: dict[str, Any]) -> dict[str, Any]:
 def _keep(context: Context, run: Row, file: str, chunk: dict[str, Any]) -> dict[str, Any]:
     """Store the lines of one file and return the columns of the run that follow from them."""
     lines = chunk.get("content") or []
-    if file == "wandb-summary.json":
-        return {"summary": dump_json(load_dict(lines[-1]))} if lines else {}
-    if file not in STREAMS or not lines:
+    if not lines:
         return {}
-    stream, counter = STREAMS[file]
+    if file == "wandb-summary.json":
+        return {"summary": dump_json(load_dict(lines[-1]))}
+    if file == "wandb-history.jsonl":
+        return _keep_history(context, run, [load_dict(line) for line in lines])
     offset = int(chunk.get("offset") or 0)
-    rows = [load_dict(line) for line in lines] if stream != "output" else []
-    bodies = [dump_json(row) for row in rows] or lines
-    steps = [row.get("_step") for row in rows] or [None] * len(lines)
-    sql = "INSERT OR REPLACE INTO lines (run_id, stream, number, step, body) VALUES (?, ?, ?, ?, ?)"
-    numbered = enumerate(zip(steps, bodies, strict=True), start=offset)
-    context.store.execute_many(
-        sql, [(run["id"], stream, number, step, body) for number, (step, body) in numbered]
-    )
-    return {counter: max(run[counter], offset + len(lines))} | _derived(run, stream, rows)
-
-
-def _derived(run: Row, stream: str, rows: list[Node]) -> dict[str, Any]:
-    if stream == "events":
-        measured = load_dict(run["system"])
+    if file == "wandb-events.jsonl":
+        rows = [load_dict(line) for line in lines]
+        _write(context, run, "events", offset, [(None, dump_json(row)) for row in rows])
+        latest = load_dict(run["system"])
         for row in rows:
-            measured |= row
-        return {"system": dump_json(measured)}
-    if stream == "history":
-        return {"history_keys": dump_json(_key_counts(load_dict(run["history_keys"]), rows))}
+            latest |= row
+        return {"event_lines": offset + len(rows), "system": dump_json(latest)}
+    if file == "output.log":
+        _write(context, run, "output", offset, [(None, line) for line in lines])
+        return {"log_lines": offset + len(lines)}
     return {}
+
+
+def _keep_history(context: Context, run: Row, rows: list[Node]) -> dict[str, Any]:
+    """Append rows of history; what was there from the first row's step on is overwritten.
+
+    A process that starts again without resuming sends step 0 at the offset where the old history ended, and
+    a repeated transmission sends what is known already: in both cases the steps tell, the offset does not.
+    """
+    known = load_dict(run["history_keys"])
+    first = rows[0].get("_step")
+    if first is not None and first <= known.get("lastStep", -1):
+        sql = "DELETE FROM lines WHERE run_id = ? AND stream = 'history' AND step >= ?"
+        context.store.execute(sql, [run["id"], first])
+    sql = "SELECT count(*), max(number) FROM lines WHERE run_id = ? AND stream = 'history'"
+    held = context.store.rows(sql, [run["id"]])[0]
+    start = 0 if held[1] is None else held[1] + 1
+    _write(context, run, "history", start, [(row.get("_step"), dump_json(row)) for row in rows])
+    return {"history_lines": held[0] + len(rows), "history_keys": dump_json(_key_counts(known, rows))}
+
+
+def _write(context: Context, run: Row, stream: str, start: int, lines: list[tuple[int | None, str]]) -> None:
+    sql = "INSERT OR REPLACE INTO lines (run_id, stream, number, step, body) VALUES (?, ?, ?, ?, ?)"
+    rows = [(run["id"], stream, start + place, step, body) for place, (step, body) in enumerate(lines)]
+    context.store.execute_many(sql, rows)
 
 
 def _key_counts(known: Node, rows: list[Node]) -> Node:
     """Return W&B's account of which keys were logged how often and with which type."""
     keys = known.get("keys", {})
-    last = known.get("lastStep", -1)
+    last = rows[-1].get("_step", known.get("lastStep", -1))
     for row in rows:
-        last = max(last, int(row.get("_step") or 0))
         for key, value in row.items():
             _count(keys.setdefault(key, {"typeCounts": [], "monotonic": False}), value)
     return {"sets": [], "keys": keys, "lastStep": last}
 
 
 def _count(entry: Node, value: object) -> None:
-    kind = "number" if isinstance(value, NUMBERS) and not isinstance(value, bool) else type(value).__name__
-    kind = {"str": "string", "dict": "map", "bool": "boolean", "NoneType": "nil"}.get(kind, kind)
+    name = type(value).__name__
+    kind = KINDS.get(name, name)
     for counted in entry["typeCounts"]:
         if counted["type"] == kind:
             counted["count"] += 1
