@@ -13,13 +13,6 @@ from apps.sandbox.wandb_server.store import Row
 from apps.sandbox.wandb_server.values import dump_json, load_dict
 
 KINDS = {"int": "number", "float": "number", "str": "string", "dict": "map", "bool": "boolean"}
-    "int": "number",
-    "float": "number",
-    "str": "string",
-    "dict": "map",
-    "bool": "boolean",
-    "NoneType": "nil",
-}
 
 
 def receive(context: Context, entity: str, project: str, name: str, message: dict[str, Any]) -> Node:

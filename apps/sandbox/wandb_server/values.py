@@ -9,12 +9,13 @@ from typing import Any
 
 from apps.sandbox.wandb_server.errors import Refused
 
+DECODER = json.JSONDecoder(parse_constant=str)
 ALPHABET = string.ascii_lowercase + string.digits
 
 
 def load_json(text: str | bytes) -> Any:
     """Return the value in `text`; the client's bare NaN and Infinity become strings, as W&B answers them."""
-    return json.loads(text, parse_constant=str)
+    return DECODER.decode(text if isinstance(text, str) else text.decode())
 
 
 def load_dict(text: str | bytes | None) -> dict[str, Any]:
