@@ -1,15 +1,16 @@
-"""Bring up the sandbox's W&B server in a process of its own, and run scripts against it with the real client."""
+"""Bring up the sandbox's W&B server in a process of its own, and run the real client against it."""
 
+import base64
 import json
 import os
 import signal
 import subprocess
 import sys
+import textwrap
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ ROOT = Path(__file__).parents[2]
 ENTITY = "sandbox"
 API_KEY = "local" * 8
 START_SECONDS = 20.0
+CLIENT_SECONDS = 90.0
 # One quick retry, so that the server's real status comes back in about a second.
 QUICK_RETRIES = {
     f"WANDB__{channel}_RETRY_{name}": value
@@ -51,6 +53,11 @@ class SandboxServer:
     def url(self) -> str:
         """The origin at which the server is reached; it survives `restart`."""
         return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def work(self) -> Path:
+        """The folder in which the client's processes run."""
+        return self._scratch("work")
 
     @property
     def env(self) -> dict[str, str]:
@@ -89,10 +96,9 @@ class SandboxServer:
             time.sleep(0.05)
 
     def _answers(self, port_file: Path) -> bool:
-        with suppress(OSError, ValueError):
+        with suppress(OSError, ValueError, HTTPException):
             self.port = int(port_file.read_text())
-            with urllib.request.urlopen(f"{self.url}/healthz", timeout=2) as answer:
-                return bool(answer.status == 200)
+            return self.get("/healthz")[0] == 200
         return False
 
     def stop(self) -> None:
@@ -134,11 +140,49 @@ class SandboxServer:
         self.call("POST", "/_seed", details)
 
     def call(self, method: str, path: str, body: object = None) -> Any:
-        """Send one request as JSON and return the JSON of the answer."""
-        data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(f"{self.url}{path}", data=data, method=method)
-        with urllib.request.urlopen(request, timeout=60) as answer:
-            return json.loads(answer.read())
+        """Send one request as JSON and return the JSON of the answer; a refusal raises RuntimeError."""
+        status, text = self.get(path, method, json.dumps(body) if body is not None else None)
+        if status != 200:
+            raise RuntimeError(f"{method} {path}: {status} {text}")
+        return json.loads(text)
+
+    def get(self, path: str, method: str = "GET", body: str | None = None, key: str = "") -> tuple[int, str]:
+        """Send one request without the client and return the status and the text of the answer."""
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=60)
+        basic = base64.b64encode(f"api:{key}".encode()).decode()
+        try:
+            connection.request(method, path, body, {"Authorization": f"Basic {basic}"} if key else {})
+            answer = connection.getresponse()
+            return answer.status, answer.read().decode()
+        finally:
+            connection.close()
+
+    def popen(self, *command: str, script: str | None = None, **env: str) -> subprocess.Popen[str]:
+        """Start a process of the client: a command, or a script for a fresh Python."""
+        arguments = command if script is None else (sys.executable, "-c", textwrap.dedent(script))
+        pipe = subprocess.PIPE
+        return subprocess.Popen(
+            arguments, env=self.env | env, cwd=self.work, stdout=pipe, stderr=pipe, text=True
+        )
+
+    def run(self, *command: str, script: str | None = None, exitcode: int = 0, **env: str) -> str:
+        """Run a process of the client to its end and return what it printed, both streams together.
+
+        Another exit code than the expected one raises RuntimeError with the output.
+        """
+        process = self.popen(*command, script=script, **env)
+        try:
+            output = "".join(process.communicate(timeout=CLIENT_SECONDS))
+        finally:
+            process.kill()
+        if process.returncode != exitcode:
+            raise RuntimeError(f"exit code {process.returncode}: {output}")
+        return output
+
+    def ask(self, expression: str, **env: str) -> Any:
+        """Return the value of an expression over `api`, a fresh `wandb.Api()`, in a process of its own."""
+        script = f"import json, wandb\napi = wandb.Api()\nprint('answer', json.dumps({expression}))"
+        return json.loads(self.run(script=script, **env).rpartition("answer")[2])
 
 
 FOLDERS = ("DIR", "CACHE_DIR", "CONFIG_DIR", "DATA_DIR", "ARTIFACT_DIR")
@@ -150,7 +194,7 @@ def running_sandbox(
 ) -> Iterator[SandboxServer]:
     """Run a server with a fresh database under `tmp_path` until the block ends.
 
-    `crash_after` is in seconds. With `api_key` the server accepts only that key, otherwise any of 40 characters.
+    `crash_after` is in seconds. With `api_key` the server accepts that key only, else any of 40 characters.
     """
     options = ["--allow-faults", "--entity", ENTITY, "--crash-after", str(crash_after)]
     if api_key is not None:

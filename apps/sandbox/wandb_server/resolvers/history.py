@@ -49,7 +49,10 @@ def events(context: Context, source: Node, samples: int | None = None) -> list[s
 
 @resolves("Run", "sampledHistory")
 def sampled_history(context: Context, source: Node, specs: list[str]) -> list[list[Node]]:
-    """Return one list of rows per spec `{"keys": […], "samples": n}`; a row must have every key."""
+    """Return one list of rows per spec; a row must have every key.
+
+    A spec is `{"keys": […], "samples": n}`, and `minStep` (inclusive) and `maxStep` (exclusive) where it pages.
+    """
     wanted = [load_dict(spec) for spec in specs]
     if not any(spec.get("keys") for spec in wanted):
         return [[] for _ in wanted]
@@ -59,7 +62,9 @@ def sampled_history(context: Context, source: Node, specs: list[str]) -> list[li
 
 def _sample(rows: list[Node], spec: dict[str, Any]) -> list[Node]:
     keys = spec.get("keys", [])
-    chosen = [{key: row[key] for key in keys} for row in rows if all(key in row for key in keys)]
+    low, high = spec.get("minStep", 0), spec.get("maxStep", 2**62)
+    inside = [row for row in rows if low <= row.get("_step", 0) < high]
+    chosen = [{key: row[key] for key in keys} for row in inside if all(key in row for key in keys)]
     return thin(chosen, spec.get("samples", SAMPLES))
 
 
