@@ -1,0 +1,1 @@
+"""The schema's resolvers, one module per noun; importing a module registers them."""
