@@ -8,7 +8,17 @@ from datetime import datetime
 LIVE_AGENT_JOB = frozenset({"RUNNING", "COMPLETING"})
 # Jobs that left as they should are no longer expected back; everything else is missed.
 LEFT_FOR_GOOD = frozenset({"COMPLETED", "CANCELLED", "REVOKED"})
-RUN_STATE_ORDER = ("running", "pending", "preempting", "preempted", "finished", "crashed", "failed", "killed", "deleted")
+RUN_STATE_ORDER = (
+    "running",
+    "pending",
+    "preempting",
+    "preempted",
+    "finished",
+    "crashed",
+    "failed",
+    "killed",
+    "deleted",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,9 +125,15 @@ SORT_KEYS = {
     "runs": lambda row: (-row.runs, row.name.lower()),
     "progress": lambda row: (row.percent if row.percent is not None else -1.0, row.name.lower()),
     "metric": lambda row: (row.metric_value if row.metric_value is not None else math.inf, row.name.lower()),
-    "checkpoint": lambda row: (-row.checkpoint_at.timestamp() if row.checkpoint_at else math.inf, row.name.lower()),
+    "checkpoint": lambda row: (
+        -row.checkpoint_at.timestamp() if row.checkpoint_at else math.inf,
+        row.name.lower(),
+    ),
     "gpu": lambda row: (-row.gpu_seconds, row.name.lower()),
-    "heartbeat": lambda row: (-row.heartbeat_at.timestamp() if row.heartbeat_at else math.inf, row.name.lower()),
+    "heartbeat": lambda row: (
+        -row.heartbeat_at.timestamp() if row.heartbeat_at else math.inf,
+        row.name.lower(),
+    ),
 }
 
 

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 
 GENERATED = "<!-- AGENT-GENERATED: Do not commit to git unless explicitly requested -->"
@@ -17,7 +17,7 @@ Cells = Sequence[str]
 class Table:
     title: str
     headings: Cells
-    rows: list[Cells] = field(default_factory=list)
+    rows: Sequence[Cells] = ()
     empty: str = "None."
 
 

@@ -30,9 +30,21 @@ def active_sweeps_markdown(workspace: str, now: datetime, notes: str = "") -> st
     runs = list(runs_of(pks)[:JOBS])
     tables = [
         Table("Running Sweeps", SWEEP_HEADINGS, [_sweep_cells(row) for row in rows], "No sweep is active."),
-        Table("Agent Health", ("Sweep", "Active", "Expected", "Zombies", "Stale", "Status"), [_agent_cells(row) for row in rows]),
-        Table("Job Details", ("Job", "Run", "Epoch", "Step", "Runtime", "W&B", "Slurm"), [_job_cells(run) for run in runs]),
-        Table("Failed Jobs", ("Job", "Class", "Resumable", "Checkpoint", "Action"), [_failed_cells(run) for run in runs if _failed(run)]),
+        Table(
+            "Agent Health",
+            ("Sweep", "Active", "Expected", "Zombies", "Stale", "Status"),
+            [_agent_cells(row) for row in rows],
+        ),
+        Table(
+            "Job Details",
+            ("Job", "Run", "Epoch", "Step", "Runtime", "W&B", "Slurm"),
+            [_job_cells(run) for run in runs],
+        ),
+        Table(
+            "Failed Jobs",
+            ("Job", "Class", "Resumable", "Checkpoint", "Action"),
+            [_failed_cells(run) for run in runs if _failed(run)],
+        ),
         Table("Preemption History", ("Job", "Run", "Time", "Checkpoint", "Resumed as"), _preemptions(pks)),
         Table("Discrepancy Log", ("Time", "Run", "W&B", "Slurm", "Action taken"), _discrepancies(pks)),
         Table("Source Locations", ("Sweep", "Log pattern", "W&B link", "Last verified"), _sources(rows)),
@@ -93,7 +105,13 @@ def _failed(run: Run) -> bool:
 
 def _failed_cells(run: Run) -> list[str]:
     name = _job_id(run) or f"run {run.run_id}"
-    return [cell(name), run.status.crash_class, run.status.resumable, _checkpoint(run), cell(run.status.action)]
+    return [
+        cell(name),
+        run.status.crash_class,
+        run.status.resumable,
+        _checkpoint(run),
+        cell(run.status.action),
+    ]
 
 
 def _checkpoint(run: Run) -> str:
@@ -141,7 +159,13 @@ def _discrepancies(pks: list[int]) -> list[list[str]]:
 def _discrepancy(flag: Flag) -> list[str]:
     done = f"cleared {stamp(flag.cleared_at)}" if flag.cleared_at else f"open ({flag.rule}): {cell(flag.action)}"
     assert flag.run is not None  # noqa: S101 - the query asks for run flags only
-    return [stamp(flag.opened_at), link(flag.run.run_id, flag.run.url), flag.wandb_state, flag.slurm_state, done]
+    return [
+        stamp(flag.opened_at),
+        link(flag.run.run_id, flag.run.url),
+        flag.wandb_state,
+        flag.slurm_state,
+        done,
+    ]
 
 
 def _sources(rows: list[BoardRow]) -> list[list[str]]:

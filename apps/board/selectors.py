@@ -6,11 +6,33 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.core.paginator import Page, Paginator
-from django.db.models import Case, Count, IntegerField, Max, Min, OuterRef, Prefetch, Q, QuerySet, Subquery, Sum, Value, When
+from django.db.models import (
+    Case,
+    Count,
+    IntegerField,
+    Max,
+    Min,
+    OuterRef,
+    Prefetch,
+    Q,
+    QuerySet,
+    Subquery,
+    Sum,
+    Value,
+    When,
+)
 from django.db.models.functions import Coalesce
 
 from apps.audit.selectors import Freshness, freshness
-from apps.board.domain import RUN_STATE_ORDER, AgentHealth, Badge, BoardRow, agent_health, sorted_rows, sweep_percent
+from apps.board.domain import (
+    RUN_STATE_ORDER,
+    AgentHealth,
+    Badge,
+    BoardRow,
+    agent_health,
+    sorted_rows,
+    sweep_percent,
+)
 from apps.board.view import BoardView
 from apps.checkpoints.models import Checkpoint
 from apps.flags.models import SEVERITY_ORDER, Flag, RunStatus
@@ -136,13 +158,13 @@ def _run_aggregates(pks: list[int]) -> dict[int, dict[str, Any]]:
             gpu_seconds=Sum("status__gpu_seconds"),
         )
     )
-    return defaultdict(dict, {row["sweep"]: row for row in rows})
+    return defaultdict(dict, {int(row["sweep"]): dict(row) for row in rows})
 
 
 def _states(pks: list[int]) -> dict[int, tuple[tuple[str, int], ...]]:
     found: dict[int, list[tuple[str, int]]] = defaultdict(list)
     for row in Run.objects.filter(sweep__in=pks).values("sweep", "state").annotate(count=Count("pk")):
-        found[row["sweep"]].append((row["state"], row["count"]))
+        found[int(row["sweep"])].append((row["state"], row["count"]))
     order = {state: position for position, state in enumerate(RUN_STATE_ORDER)}
     ordered = {pk: tuple(sorted(states, key=lambda one: order.get(one[0], 99))) for pk, states in found.items()}
     return defaultdict(tuple, ordered)
@@ -152,7 +174,7 @@ def _percents(pks: list[int]) -> dict[int, list[float]]:
     found: dict[int, list[float]] = defaultdict(list)
     rows = RunStatus.objects.filter(run__sweep__in=pks, percent__isnull=False)
     for sweep, percent in rows.values_list("run__sweep", "percent"):
-        found[sweep].append(percent)
+        found[int(sweep)].append(percent or 0.0)
     return found
 
 
@@ -165,8 +187,7 @@ def _furthest(pks: list[int]) -> dict[int, dict[str, Any]]:
         .annotate(is_live=_live_first("run__state"), rank=Coalesce("epoch", 0.0))
         .order_by("is_live", "-rank")
     )
-    rows = Sweep.objects.filter(pk__in=pks).annotate(best=Subquery(best.values("pk")[:1]))
-    chosen = {row.pk: row.best for row in rows if row.best}
+    chosen = _chosen(pks, best.values("pk")[:1])
     statuses = RunStatus.objects.in_bulk(chosen.values())
     values = {
         pk: {"epoch": one.epoch, "target_epochs": one.target_epochs, "step": one.step}
@@ -174,6 +195,12 @@ def _furthest(pks: list[int]) -> dict[int, dict[str, Any]]:
         if (one := statuses.get(status))
     }
     return defaultdict(lambda: dict(nothing), values)
+
+
+def _chosen(pks: list[int], subquery: QuerySet[Any, Any]) -> dict[int, int]:
+    """Return the primary key that ``subquery`` picks for each sweep that it picks one for."""
+    rows = Sweep.objects.filter(pk__in=pks).annotate(chosen=Subquery(subquery)).values_list("pk", "chosen")
+    return {pk: chosen for pk, chosen in rows if chosen is not None}
 
 
 def _live_first(field: str) -> Case:
@@ -187,7 +214,10 @@ def badges_of_sweeps(pks: list[int]) -> dict[int, tuple[Badge, ...]]:
         grouped[flag.sweep_id or 0][flag.rule, flag.severity].append(flag)
     return defaultdict(
         tuple,
-        {pk: tuple(sorted((_badge(flags) for flags in rules.values()), key=_badge_order)) for pk, rules in grouped.items()},
+        {
+            pk: tuple(sorted((_badge(flags) for flags in rules.values()), key=_badge_order))
+            for pk, rules in grouped.items()
+        },
     )
 
 
@@ -213,8 +243,7 @@ def _checkpoints(pks: list[int]) -> dict[int, dict[str, Any]]:
     """The newest checkpoint of any run of the sweep."""
     found: dict[int, dict[str, Any]] = {}
     newest = Checkpoint.objects.filter(run__sweep=OuterRef("pk")).order_by("-modified_at").values("pk")[:1]
-    rows = Sweep.objects.filter(pk__in=pks).annotate(newest=Subquery(newest))
-    chosen = {row.pk: row.newest for row in rows if row.newest}
+    chosen = _chosen(pks, newest)
     checkpoints = Checkpoint.objects.in_bulk(chosen.values())
     for pk, checkpoint in chosen.items():
         if one := checkpoints.get(checkpoint):
@@ -234,7 +263,7 @@ def _agents(pks: list[int]) -> dict[int, list[str]]:
 def _owners(pks: list[int]) -> dict[int, tuple[str, ...]]:
     found: dict[int, set[str]] = defaultdict(set)
     for sweep, user in Run.objects.filter(sweep__in=pks).exclude(user="").values_list("sweep", "user").distinct():
-        found[sweep].add(user)
+        found[int(sweep)].add(user)
     return defaultdict(tuple, {pk: tuple(sorted(users)) for pk, users in found.items()})
 
 

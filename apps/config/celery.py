@@ -24,7 +24,7 @@ def _keep_our_logging(**kwargs: Any) -> None:
     django.setup()
 
 
-@app.on_after_finalize.connect  # type: ignore[misc]  # celery's signals have no types
+@app.on_after_finalize.connect
 def _schedule(sender: Celery, **kwargs: Any) -> None:
     from apps.config.schedule import beat_schedule
 

@@ -52,7 +52,7 @@ def embedded_redis_socket() -> Path:
 def secret_key() -> str:
     """SECRET_KEY, or one that is made once and kept in the state folder, readable by its owner only."""
     if given := env.str("SECRET_KEY", default=""):
-        return given
+        return str(given)
     HOME.mkdir(parents=True, exist_ok=True)
     path = HOME / "secret_key"
     try:

@@ -15,4 +15,8 @@ def beat_schedule() -> dict[str, dict[str, Any]]:
 
 
 def _every(seconds: int, task: str) -> dict[str, Any]:
-    return {"task": task, "schedule": float(seconds), "options": {"expires": seconds, "queue": Queue.SYNC.value}}
+    return {
+        "task": task,
+        "schedule": float(seconds),
+        "options": {"expires": seconds, "queue": Queue.SYNC.value},
+    }

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from enum import StrEnum
 from functools import wraps
-from typing import Any, Concatenate, ParamSpec
+from typing import Any, Concatenate, ParamSpec, cast
 
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.core.exceptions import PermissionDenied
@@ -45,7 +45,7 @@ def role_of(user: AbstractBaseUser | AnonymousUser) -> Role | None:
         return None
     if getattr(user, "is_superuser", False):
         return Role.ADMIN
-    groups = set(user.groups.values_list("name", flat=True))  # type: ignore[union-attr]  # every logged-in user has groups
+    groups = set(user.groups.values_list("name", flat=True))  # type: ignore[attr-defined]  # every logged-in user has groups
     for role in (Role.ADMIN, Role.OPERATOR):
         if role in groups:
             return role
@@ -78,6 +78,6 @@ def requires(permission: Permission) -> Callable[[View[P]], View[P]]:
 
         marked: Any = guarded
         marked.required_permission = permission
-        return guarded
+        return cast("View[P]", guarded)
 
     return decorate

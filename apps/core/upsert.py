@@ -24,7 +24,11 @@ class Upserted(Generic[M]):
 
 
 def upsert(
-    model: type[M], *, key: Sequence[str], rows: Iterable[Mapping[str, Any]], keep_if_empty: Sequence[str] = ()
+    model: type[M],
+    *,
+    key: Sequence[str],
+    rows: Iterable[Mapping[str, Any]],
+    keep_if_empty: Sequence[str] = (),
 ) -> Upserted[M]:
     """Create or update one row per mapping and return what changed; run it inside a transaction.
 

@@ -40,8 +40,7 @@ def gather(run_pks: Iterable[int], now: datetime) -> list[Gathered]:
     sources = freshness()
     workspaces = workspace_by_project()
     return [
-        _gather_one(run, linked.get(run.pk, []), traces, sources, workspaces.get(run.project_path), now)
-        for run in runs
+        _gather_one(run, linked.get(run.pk, []), traces, sources, workspaces.get(run.project_path), now) for run in runs
     ]
 
 
@@ -106,9 +105,7 @@ def slurm_state_of(run: Run, current: LinkedJob | None, sources: list[Freshness]
     return NO_JOB if asked_since and not (beats and run.state in LIVE_RUN_STATES) else UNKNOWN
 
 
-def traces_of(
-    run: Run, linked: list[LinkedJob], traces: dict[tuple[str, str], list[LogTrace]]
-) -> list[LogTrace]:
+def traces_of(run: Run, linked: list[LinkedJob], traces: dict[tuple[str, str], list[LogTrace]]) -> list[LogTrace]:
     """Return what the logs of the run's jobs say of this run.
 
     Lines before any run is named count only in the log of a job that carries no other run.
@@ -144,9 +141,7 @@ def runtime_of(run: Run, linked: list[LinkedJob], now: datetime) -> float | None
     """Return for how many seconds the run trained: in its jobs where they are known, else by its heartbeats."""
     until = None if run.state in LIVE_RUN_STATES else run.heartbeat_at
     if linked:
-        return sum(
-            shared_seconds(run.created_at, until, one.job.start_at, one.job.end_at, now) for one in linked
-        )
+        return sum(shared_seconds(run.created_at, until, one.job.start_at, one.job.end_at, now) for one in linked)
     if run.created_at is None or run.heartbeat_at is None:
         return None
     return max(0.0, (run.heartbeat_at - run.created_at).total_seconds())

@@ -60,10 +60,14 @@ class Flag(models.Model):
         ordering = ["-opened_at", "-pk"]
         constraints = [
             models.UniqueConstraint(
-                fields=["rule", "run"], condition=Q(cleared_at=None, run__isnull=False), name="one_open_flag_a_run"
+                fields=["rule", "run"],
+                condition=Q(cleared_at=None, run__isnull=False),
+                name="one_open_flag_a_run",
             ),
             models.UniqueConstraint(
-                fields=["rule", "sweep"], condition=Q(cleared_at=None, run__isnull=True), name="one_open_flag_a_sweep"
+                fields=["rule", "sweep"],
+                condition=Q(cleared_at=None, run__isnull=True),
+                name="one_open_flag_a_sweep",
             ),
         ]
         indexes = [models.Index(fields=["sweep", "cleared_at"], name="flag_by_sweep")]

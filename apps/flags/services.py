@@ -53,7 +53,9 @@ def evaluate_sweeps(*, sweep_pks: Iterable[int], now: datetime) -> set[int]:
     """Judge sweeps as a whole; return those whose flags changed."""
     sweeps = list(Sweep.objects.filter(pk__in=set(sweep_pks)).select_related("workspace"))
     known = {one.scope for one in freshness() if one.source == "wandb" and one.ok}
-    judged = [(Subject(sweep.pk, None, sweep.state), judge(_sweep_facts(sweep, known, now), SWEEP_RULES)) for sweep in sweeps]
+    judged = [
+        (Subject(sweep.pk, None, sweep.state), judge(_sweep_facts(sweep, known, now), SWEEP_RULES)) for sweep in sweeps
+    ]
     with transaction.atomic():
         held = Flag.objects.open().filter(sweep__in=sweeps, run=None)
         return {sweep for _, sweep in _keep_flags(list(held), judged, now) if sweep}

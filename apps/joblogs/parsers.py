@@ -114,10 +114,15 @@ _CAUSES: list[tuple[str, re.Pattern[str]]] = [
     ("preemption", re.compile(r"CANCELLED AT .* DUE TO PREEMPTION")),
     ("time-limit", re.compile(r"CANCELLED AT .* DUE TO TIME LIMIT")),
     ("node-failure", re.compile(r"CANCELLED AT .* DUE TO NODE FAILURE")),
-    ("cuda-oom", re.compile(r"^\S*(?:torch\.)?(?:cuda\.)?OutOfMemoryError: |CUDA out of memory\. Tried to allocate")),
+    (
+        "cuda-oom",
+        re.compile(r"^\S*(?:torch\.)?(?:cuda\.)?OutOfMemoryError: |CUDA out of memory\. Tried to allocate"),
+    ),
     (
         "host-oom",
-        re.compile(r"oom_kill event|exceeded memory limit .* being killed|^(?:slurmstepd|srun): error: .*Out Of Memory"),
+        re.compile(
+            r"oom_kill event|exceeded memory limit .* being killed|^(?:slurmstepd|srun): error: .*Out Of Memory"
+        ),
     ),
     ("config-error", re.compile(r"Key '.*' is not in struct|MissingMandatoryValue|ConfigAttributeError")),
     ("missing-dependency", re.compile(r"^(?:ModuleNotFoundError|ImportError): ")),

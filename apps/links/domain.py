@@ -104,7 +104,11 @@ def _overlaps(run: RunFact, life: AttemptFact) -> bool:
 
 
 def shared_seconds(
-    run_began: datetime | None, run_until: datetime | None, start: datetime | None, end: datetime | None, now: datetime
+    run_began: datetime | None,
+    run_until: datetime | None,
+    start: datetime | None,
+    end: datetime | None,
+    now: datetime,
 ) -> float:
     """Return for how many seconds a run and an attempt lived together."""
     if run_began is None or start is None:

@@ -29,9 +29,7 @@ def jobs_of_runs(run_pks: Iterable[int]) -> dict[int, list[LinkedJob]]:
     found: dict[int, list[LinkedJob]] = defaultdict(list)
     for link in links:
         following = _next_run(siblings[link.job_id], link.run_id)
-        found[link.run_id].append(
-            LinkedJob(link.job, How(link.how), link.evidence, *(following or ("", None)))
-        )
+        found[link.run_id].append(LinkedJob(link.job, How(link.how), link.evidence, *(following or ("", None))))
     return found
 
 

@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from apps.joblogs.selectors import traces_by_job, traces_by_run
 from apps.links.domain import AttemptFact, Link, RunFact, links_of
@@ -88,8 +88,8 @@ def _attempt_fact(job: Job, logged: frozenset[str]) -> AttemptFact:
     )
 
 
-def _replace(held: "Q | object", found: set[Link]) -> set[int]:
-    rows = {(row.run_id, row.job_id): row for row in held}  # type: ignore[attr-defined]  # a queryset of RunLink
+def _replace(held: QuerySet[RunLink], found: set[Link]) -> set[int]:
+    rows = {(row.run_id, row.job_id): row for row in held}
     wanted = {(link.run_pk, link.job_pk): link for link in found}
     gone = [row for key, row in rows.items() if key not in wanted]
     new = [link for key, link in wanted.items() if key not in rows]
@@ -131,7 +131,9 @@ def _agent_evidence(jobs: dict[int, Job]) -> dict[tuple[int, int], str]:
         sweeps[sweep.sweep_id].append(sweep)
     for pk, job in jobs.items():
         for sweep_id in logged[pk] & sweeps.keys():
-            found.update({(one.pk, pk): f"a log of job {job.job_id} names sweep {sweep_id}" for one in sweeps[sweep_id]})
+            found.update(
+                {(one.pk, pk): f"a log of job {job.job_id} names sweep {sweep_id}" for one in sweeps[sweep_id]}
+            )
         for sweep_id in words[pk] & sweeps.keys():
             found.update({(one.pk, pk): f"job {job.job_id} names sweep {sweep_id}" for one in sweeps[sweep_id]})
     for link in RunLink.objects.filter(job__in=jobs, run__sweep__isnull=False).select_related("run"):

@@ -12,6 +12,6 @@ def shell(request: HttpRequest) -> dict[str, Any]:
     user = getattr(request, "user", None)
     return {
         "role": role_of(user) if user else None,
-        "can_sync": bool(user) and is_allowed(user, Permission.SYNC_NOW),
+        "can_sync": user is not None and is_allowed(user, Permission.SYNC_NOW),
         "sample": settings.SAMPLE,
     }

@@ -5,7 +5,11 @@ from apps.ops import views
 
 app_name = "ops"
 urlpatterns = [
-    path("login/", auth.LoginView.as_view(template_name="ops/login.html", redirect_authenticated_user=True), name="login"),
+    path(
+        "login/",
+        auth.LoginView.as_view(template_name="ops/login.html", redirect_authenticated_user=True),
+        name="login",
+    ),
     path("logout/", auth.LogoutView.as_view(), name="logout"),
     path("healthz", views.healthz, name="healthz"),
     path("readyz", views.readyz, name="readyz"),

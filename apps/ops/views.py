@@ -61,7 +61,10 @@ def server_error(request: HttpRequest) -> HttpResponse:
     reference = uuid.uuid4().hex[:12]
     log.error("request.crashed", reference=reference, path=request.path)
     return _error(
-        request, 500, "Sweepboard failed on this page.", f"Nothing was lost. Reference for your admin: {reference}."
+        request,
+        500,
+        "Sweepboard failed on this page.",
+        f"Nothing was lost. Reference for your admin: {reference}.",
     )
 
 

@@ -48,9 +48,7 @@ class Job(models.Model):
     objects = JobQuerySet.as_manager()
 
     class Meta:
-        constraints = [
-            models.UniqueConstraint(fields=["cluster", "job_id", "submit_at"], name="attempt_is_unique")
-        ]
+        constraints = [models.UniqueConstraint(fields=["cluster", "job_id", "submit_at"], name="attempt_is_unique")]
         indexes = [
             models.Index(fields=["state"], name="job_by_state"),
             models.Index(fields=["cluster", "raw_id"], name="job_by_raw_id"),

@@ -19,7 +19,17 @@ SOURCE = "slurm"
 OVERLAP = timedelta(minutes=2)  # accounting is written a little later than things happen
 KEY = ("cluster", "job_id", "submit_at")
 # Accounting of older versions does not keep these; what the live queue said of them stays.
-KEEP_IF_EMPTY = ("comment", "work_dir", "stdout_path", "stderr_path", "command", "nodes", "raw_id", "name", "run_hint")
+KEEP_IF_EMPTY = (
+    "comment",
+    "work_dir",
+    "stdout_path",
+    "stderr_path",
+    "command",
+    "nodes",
+    "raw_id",
+    "name",
+    "run_hint",
+)
 
 
 @dataclass
@@ -48,9 +58,7 @@ def sync_jobs(
         attempts = _merged(past, live)
         tally.seen, tally.requests = len(attempts), 2
         with transaction.atomic():
-            result = upsert(
-                Job, key=KEY, rows=[_row(attempt) for attempt in attempts], keep_if_empty=KEEP_IF_EMPTY
-            )
+            result = upsert(Job, key=KEY, rows=[_row(attempt) for attempt in attempts], keep_if_empty=KEEP_IF_EMPTY)
             changes.jobs = {job.pk for job in result.changed}
             if problem is None:
                 changes.jobs |= _mark_gone(scope, attempts)
@@ -76,9 +84,7 @@ def _since(cluster: str, now: datetime, history_days: int, full: bool) -> dateti
     return now - timedelta(days=history_days)
 
 
-def _history(
-    scheduler: Scheduler, since: datetime, users: list[str]
-) -> tuple[list[JobAttempt], Transient | None]:
+def _history(scheduler: Scheduler, since: datetime, users: list[str]) -> tuple[list[JobAttempt], Transient | None]:
     try:
         return scheduler.history(since, users), None
     except Transient as problem:

@@ -18,9 +18,7 @@ class Sweep(models.Model):
     entity = models.CharField(max_length=200)
     project = models.CharField(max_length=200)
     sweep_id = models.CharField(max_length=200)
-    workspace = models.ForeignKey(
-        "workspaces.Workspace", null=True, on_delete=models.SET_NULL, related_name="sweeps"
-    )
+    workspace = models.ForeignKey("workspaces.Workspace", null=True, on_delete=models.SET_NULL, related_name="sweeps")
     name = models.CharField(max_length=500)
     method = models.CharField(max_length=50, blank=True)
     state = models.CharField(max_length=30)
@@ -99,9 +97,7 @@ class Run(models.Model):
     objects = RunQuerySet.as_manager()
 
     class Meta:
-        constraints = [
-            models.UniqueConstraint(fields=["entity", "project", "run_id"], name="run_is_unique_in_project")
-        ]
+        constraints = [models.UniqueConstraint(fields=["entity", "project", "run_id"], name="run_is_unique_in_project")]
         indexes = [
             models.Index(fields=["sweep", "state"], name="run_by_sweep_state"),
             models.Index(fields=["state"], name="run_by_state"),

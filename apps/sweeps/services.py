@@ -130,9 +130,7 @@ def _batches(records: Iterable[RunRecord]) -> Iterable[list[RunRecord]]:
 def _store_runs(project: str, records: list[RunRecord], changes: Changes) -> None:
     entity, name = project.split("/", 1)
     wanted = {record.sweep_id for record in records if record.sweep_id}
-    sweeps = {
-        sweep.sweep_id: sweep for sweep in Sweep.objects.filter(entity=entity, project=name, sweep_id__in=wanted)
-    }
+    sweeps = {sweep.sweep_id: sweep for sweep in Sweep.objects.filter(entity=entity, project=name, sweep_id__in=wanted)}
     rows = [_run_row(entity, name, record, sweeps.get(record.sweep_id)) for record in records]
     with transaction.atomic():
         result = upsert(Run, key=("entity", "project", "run_id"), rows=rows)
@@ -194,9 +192,9 @@ def _sync_agents(project: str, source: SweepSource, changes: Changes) -> None:
 
 def _fetch_jobs(project: str, source: SweepSource, changes: Changes, tally: PassTally) -> None:
     """Fetch the metadata of runs that just changed and whose Slurm job is not known, a few in each pass."""
-    waiting = Run.objects.filter(
-        pk__in=changes.runs, slurm_raw_id=None, metadata_tries__lt=METADATA_TRIES
-    ).order_by("-heartbeat_at")[:METADATA_PER_PASS]
+    waiting = Run.objects.filter(pk__in=changes.runs, slurm_raw_id=None, metadata_tries__lt=METADATA_TRIES).order_by(
+        "-heartbeat_at"
+    )[:METADATA_PER_PASS]
     for run in waiting:
         job = source.job_of(project, run.run_id)
         run.metadata_tries += 1
@@ -204,5 +202,11 @@ def _fetch_jobs(project: str, source: SweepSource, changes: Changes, tally: Pass
             run.slurm_raw_id, run.host = job.raw_id, job.host
             run.slurm_array_job_id, run.slurm_array_task_id = job.array_job_id, job.array_task_id
         run.save(
-            update_fields=["metadata_tries", "slurm_raw_id", "slurm_array_job_id", "slurm_array_task_id", "host"]
+            update_fields=[
+                "metadata_tries",
+                "slurm_raw_id",
+                "slurm_array_job_id",
+                "slurm_array_task_id",
+                "host",
+            ]
         )

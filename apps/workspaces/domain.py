@@ -8,9 +8,7 @@ class Policy(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    fast_completion_hours: float = Field(
-        default=2, gt=0, description="a run that finishes sooner almost always failed"
-    )
+    fast_completion_hours: float = Field(default=2, gt=0, description="a run that finishes sooner almost always failed")
     stale_heartbeat_minutes: float = Field(default=30, gt=0, description="a heartbeat older than this is stale")
     dead_job_grace_minutes: float = Field(
         default=2, ge=0, description="how long W&B and Slurm may disagree before it is flagged"

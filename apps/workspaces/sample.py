@@ -38,7 +38,10 @@ def _section(header: str, prefix: str, model: type[BaseModel]) -> str:
     for name, field in model.model_fields.items():
         if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
             continue
-        lines += [f"# {field.description}", f"{name} = {_toml(EXAMPLES.get(f'{prefix}.{name}', _default(field)))}"]
+        lines += [
+            f"# {field.description}",
+            f"{name} = {_toml(EXAMPLES.get(f'{prefix}.{name}', _default(field)))}",
+        ]
     return "\n".join(lines)
 
 

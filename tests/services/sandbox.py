@@ -161,9 +161,7 @@ class SandboxServer:
         """Start a process of the client: a command, or a script for a fresh Python."""
         arguments = command if script is None else (sys.executable, "-c", textwrap.dedent(script))
         pipe = subprocess.PIPE
-        return subprocess.Popen(
-            arguments, env=self.env | env, cwd=self.work, stdout=pipe, stderr=pipe, text=True
-        )
+        return subprocess.Popen(arguments, env=self.env | env, cwd=self.work, stdout=pipe, stderr=pipe, text=True)
 
     def run(self, *command: str, script: str | None = None, exitcode: int = 0, **env: str) -> str:
         """Run a process of the client to its end and return what it printed, both streams together.

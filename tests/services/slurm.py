@@ -148,9 +148,7 @@ class SlurmCluster:
 
     def run(self, command: Sequence[str], *, check: bool = True, seconds: float = 30) -> str:
         """Run a client against this cluster and return its output."""
-        done = subprocess.run(
-            list(command), env=self.env, capture_output=True, text=True, timeout=seconds, check=False
-        )
+        done = subprocess.run(list(command), env=self.env, capture_output=True, text=True, timeout=seconds, check=False)
         if check and done.returncode:
             raise RuntimeError(f"{command[0]} ended with {done.returncode}: {done.stderr.strip()}")
         return done.stdout

@@ -7,9 +7,6 @@ from apps.flags.domain import Finding, RunFacts, Severity
 from apps.flags.rules.registry import run_rule
 from apps.links.states import MOVED_ON, NO_JOB, Pair
 
-# With no job to watch, a heart that beat within W&B's own time-out still proves a living process.
-WANDB_TIMEOUT = timedelta(minutes=5)
-
 
 @run_rule("zombie", Severity.CRITICAL, needs=("wandb", "slurm"))
 def zombie(facts: RunFacts) -> Finding | None:
@@ -49,9 +46,10 @@ def stale_heartbeat(facts: RunFacts) -> Finding | None:
     """W&B says running, but the run's heart has not beaten for a long time.
 
     Practice: 'Cross-reference W&B with Slurm', check for stale heartbeats (> 30 minutes).
-    Threshold: policy.stale_heartbeat_minutes. A job that waits in the queue to come back is no reason.
+    Threshold: policy.stale_heartbeat_minutes. A job that waits in the queue to come back is no reason, and of
+    a run without a job the flag `zombie` says more.
     """
-    if facts.wandb_state != "running" or facts.meaning.pair is Pair.WAITING:
+    if facts.wandb_state != "running" or facts.meaning.pair in (Pair.WAITING, Pair.ZOMBIE):
         return None
     last = facts.heartbeat_at or facts.created_at
     limit = timedelta(minutes=facts.policy.stale_heartbeat_minutes)

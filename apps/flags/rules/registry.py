@@ -83,5 +83,5 @@ def judge(facts: F, rules: Iterable[Rule[F]]) -> Verdicts:
 
 
 def severity_of(rule_id: str, finding: Finding) -> Severity:
-    rules = {rule.id: rule.severity for rule in [*RUN_RULES, *SWEEP_RULES]}
+    rules = {rule.id: rule.severity for rule in RUN_RULES} | {rule.id: rule.severity for rule in SWEEP_RULES}
     return finding.severity or rules[rule_id]

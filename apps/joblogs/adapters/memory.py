@@ -35,7 +35,5 @@ class MemoryLogStore:
     def find(self, root: Path, patterns: Sequence[str]) -> list[Path]:
         below = [path for path in self.files if path.is_relative_to(root)]
         return sorted(
-            path
-            for path in below
-            if any(PurePosixPath(path.relative_to(root)).match(pattern) for pattern in patterns)
+            path for path in below if any(PurePosixPath(path.relative_to(root)).match(pattern) for pattern in patterns)
         )

@@ -14,7 +14,7 @@ from apps.sandbox.sample.layout import PROJECT
 from apps.slurm.adapters.local import LocalScheduler
 from apps.slurm.ports import Submission
 
-WANDB_QUIET = {"WANDB_SILENT": "true", "WANDB_ERROR_REPORTING": "false", "WANDB_CONSOLE": "off", "WANDB_DISABLE_GIT": "true"}
+CLIENT_SETTINGS = {"WANDB_ERROR_REPORTING": "false", "WANDB_CONSOLE": "off", "WANDB_DISABLE_GIT": "true"}
 
 
 class SampleDriver:
@@ -23,7 +23,12 @@ class SampleDriver:
     def __init__(self, root: Path, scheduler: LocalScheduler, environment: Mapping[str, str]) -> None:
         self.root = root
         self.scheduler = scheduler
-        self.environment = {**environment, **WANDB_QUIET, "WANDB_DIR": str(root), "PATH": _path(environment)}
+        self.environment = {
+            **environment,
+            **CLIENT_SETTINGS,
+            "WANDB_DIR": str(root),
+            "PATH": _path(environment),
+        }
         self.jobs: list[str] = []
         self.stopping = False
 
@@ -40,7 +45,7 @@ class SampleDriver:
         done = subprocess.run(
             [sys.executable, "-m", "wandb", *arguments],
             cwd=self.root,
-            env={**self.environment, "WANDB_SILENT": "false"},
+            env=self.environment,
             capture_output=True,
             text=True,
             timeout=60,

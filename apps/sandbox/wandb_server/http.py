@@ -147,9 +147,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def _check_key(self) -> None:
         scheme, _, encoded = (self.headers.get("Authorization") or "").partition(" ")
-        key = (
-            base64.b64decode(encoded).decode(errors="replace").partition(":")[2] if scheme == "Basic" else ""
-        )
+        key = base64.b64decode(encoded).decode(errors="replace").partition(":")[2] if scheme == "Basic" else ""
         wanted = self.server.options.api_key
         if (wanted is not None and key != wanted) or len(key) < SHORTEST_KEY:
             raise Refused("user is not logged in", 401)

@@ -50,9 +50,7 @@ def _sweep(context: Context, project: int, name: str) -> str:
 
 
 def _table(facts: dict[str, str | None]) -> str:
-    lines = [
-        f"<tr><th>{escape(name)}</th><td>{escape(str(value))}</td></tr>" for name, value in facts.items()
-    ]
+    lines = [f"<tr><th>{escape(name)}</th><td>{escape(str(value))}</td></tr>" for name, value in facts.items()]
     return f"<table>{''.join(lines)}</table>"
 
 

@@ -39,9 +39,7 @@ def _fields(sets: list[SelectionSetNode], info: GraphQLResolveInfo[Any]) -> Iter
             yield from _fields([node.selection_set], info)
 
 
-def _object(
-    kind: GraphQLObjectType, sets: list[SelectionSetNode], info: GraphQLResolveInfo[Any]
-) -> Projection:
+def _object(kind: GraphQLObjectType, sets: list[SelectionSetNode], info: GraphQLResolveInfo[Any]) -> Projection:
     grouped: dict[str, list[FieldNode]] = {}
     for node in _fields(sets, info):
         grouped.setdefault((node.alias or node.name).value, []).append(node)

@@ -42,9 +42,7 @@ def check(config: dict[str, Any]) -> list[str]:
     return ["bayes is drawn at random by this server"] if config["method"] == "bayes" else []
 
 
-def _grid(
-    parameters: dict[str, Any], prefix: tuple[str, ...] = ()
-) -> list[tuple[tuple[str, ...], list[Any]]]:
+def _grid(parameters: dict[str, Any], prefix: tuple[str, ...] = ()) -> list[tuple[tuple[str, ...], list[Any]]]:
     axes: list[tuple[tuple[str, ...], list[Any]]] = []
     for name, spec in parameters.items():
         if "parameters" in spec:
@@ -59,11 +57,7 @@ def _choices(name: str, spec: dict[str, Any]) -> list[Any]:
         return [spec["value"]]
     if "values" in spec:
         return list(spec["values"])
-    if (
-        "min" in spec
-        and "max" in spec
-        and spec.get("distribution", "int_uniform") in ("int_uniform", "q_uniform")
-    ):
+    if "min" in spec and "max" in spec and spec.get("distribution", "int_uniform") in ("int_uniform", "q_uniform"):
         step = spec.get("q", 1)
         count = math.floor((spec["max"] - spec["min"]) / step) + 1
         return [spec["min"] + step * index for index in range(count)]
@@ -117,9 +111,7 @@ DISTRIBUTIONS: dict[str, Callable[[dict[str, Any], random.Random], float]] = {
     "uniform": lambda spec, generator: generator.uniform(spec["min"], spec["max"]),
     "log_uniform": lambda spec, generator: math.exp(generator.uniform(spec["min"], spec["max"])),
     "log_uniform_values": lambda spec, generator: _log_between(spec["min"], spec["max"], generator),
-    "inv_log_uniform_values": lambda spec, generator: (
-        1 / _log_between(1 / spec["max"], 1 / spec["min"], generator)
-    ),
+    "inv_log_uniform_values": lambda spec, generator: 1 / _log_between(1 / spec["max"], 1 / spec["min"], generator),
     "normal": lambda spec, generator: generator.gauss(spec.get("mu", 0), spec.get("sigma", 1)),
     "log_normal": lambda spec, generator: math.exp(generator.gauss(spec.get("mu", 0), spec.get("sigma", 1))),
     "beta": lambda spec, generator: generator.betavariate(spec.get("a", 1), spec.get("b", 1)),

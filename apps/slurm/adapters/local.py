@@ -97,9 +97,7 @@ class LocalScheduler(Scheduler):
     def cancel(self, job_id: str) -> None:
         def act(db: sqlite3.Connection, row: table.Row) -> bool:
             if row["state"] == "PENDING":
-                table.update(
-                    db, row["key"], state="CANCELLED", end_at=time.time(), exit_code=0, exit_signal=0
-                )
+                table.update(db, row["key"], state="CANCELLED", end_at=time.time(), exit_code=0, exit_signal=0)
             elif row["state"] == "RUNNING":
                 self._ask_runner(db, row, "cancel")
             return row["state"] in {"PENDING", "RUNNING"}
@@ -123,9 +121,7 @@ class LocalScheduler(Scheduler):
         inherited = {k: v for k, v in base.items() if not k.startswith("SLURM_")}
         return json.dumps({**inherited, **submission.environment})
 
-    def _for_each(
-        self, job_id: str, act: Callable[[sqlite3.Connection, table.Row], bool], refusal: str
-    ) -> None:
+    def _for_each(self, job_id: str, act: Callable[[sqlite3.Connection, table.Row], bool], refusal: str) -> None:
         """Call ``act`` on the last attempt of the job, or of each task of the array; all in one go."""
         with self._store.transaction() as db:
             local_slots.bury_dead(self._store, db)

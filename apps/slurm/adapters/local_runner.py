@@ -111,9 +111,7 @@ def _open_log(path: str, row: table.Row) -> IO[bytes]:
 def _note(err: IO[bytes], row: table.Row, cause: str) -> None:
     # In Slurm's words, since who reads logs looks for those.
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S")
-    line = (
-        f"local: error: *** JOB {row['raw_id']} ON localhost CANCELLED AT {now}{_CAUSES.get(cause, '')} ***\n"
-    )
+    line = f"local: error: *** JOB {row['raw_id']} ON localhost CANCELLED AT {now}{_CAUSES.get(cause, '')} ***\n"
     err.write(line.encode())
 
 

@@ -49,9 +49,7 @@ def claim(store: table.LocalStore, db: sqlite3.Connection, slots: int) -> list[t
     return claimed
 
 
-def launch(
-    store: table.LocalStore, key: int, lock: int, slots: int, kill_wait: float
-) -> "subprocess.Popen[bytes]":
+def launch(store: table.LocalStore, key: int, lock: int, slots: int, kill_wait: float) -> "subprocess.Popen[bytes]":
     """Start the supervisor of a claimed attempt and hand it the lock, which it keeps until it dies."""
     folder = store.attempt_folder(key)
     command = [sys.executable, "-m", "apps.slurm.adapters.local_runner", str(folder)]

@@ -171,9 +171,7 @@ def _attempts(job: Mapping[str, Any], cluster: str) -> Iterator[JobAttempt]:
         yield _attempt(job, cluster, None, None, job["raw_id"])
 
 
-def _attempt(
-    job: Mapping[str, Any], cluster: str, array: int | None, task: int | None, raw: int | None
-) -> JobAttempt:
+def _attempt(job: Mapping[str, Any], cluster: str, array: int | None, task: int | None, raw: int | None) -> JobAttempt:
     job_id = str(raw) if array is None else f"{array}_{task}"
     pending = job["state"] == "PENDING"
     letters = text.log_values(job_id, raw, job["name"], job["user"], job["nodes"])

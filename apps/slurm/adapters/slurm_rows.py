@@ -20,9 +20,7 @@ SACCT_FIELDS = (
 )
 SACCT_NEWER_FIELDS = ("StdOut", "StdErr", "Restarts")  # where `sacct --helpformat` names them
 
-_SCONTROL = re.compile(
-    r"JobId=(\d+) .* StdErr=(.*) StdIn=.* StdOut=(.*?)(?: Power=.*| Tres\w+=.*)?$", re.DOTALL
-)
+_SCONTROL = re.compile(r"JobId=(\d+) .* StdErr=(.*) StdIn=.* StdOut=(.*?)(?: Power=.*| Tres\w+=.*)?$", re.DOTALL)
 _RECORD_START = re.compile(r"\n(?=JobId=\d+ )")
 
 Row = Mapping[str, str]

@@ -119,14 +119,21 @@ def _flat_sweeps_class() -> Any:
     """Return the client's sweep pages, without the one request per sweep that it adds to each page."""
     from wandb.apis.public.sweeps import Sweep, Sweeps
 
-    class FlatSweeps(Sweeps):  # type: ignore[misc]  # the client has no types for us
+    class FlatSweeps(Sweeps):
         def convert_objects(self) -> list[Any]:
             response = self.last_response
             if response is None or response.project is None:
                 raise ValueError(f"Could not find project {self.project}")
-            nodes = [edge.node for edge in response.project.sweeps.edges]
+            pages = response.project.sweeps
+            nodes = [edge.node for edge in pages.edges] if pages is not None else []
             return [
-                Sweep(self._service_api, self.entity, self.project, node.name, attrs=node.model_dump(by_alias=True))
+                Sweep(
+                    self._service_api,
+                    self.entity,
+                    self.project,
+                    node.name,
+                    attrs=node.model_dump(by_alias=True),
+                )
                 for node in nodes
                 if node is not None
             ]
@@ -138,7 +145,7 @@ def _all_pages_class() -> Any:
     """Return the client's run pages, following the page info even over an empty page."""
     from wandb.apis.public.runs import Runs
 
-    class AllPages(Runs):  # type: ignore[misc]  # the client has no types for us
+    class AllPages(Runs):
         @property
         def cursor(self) -> Any:
             project = (self.last_response or {}).get("project") or {}

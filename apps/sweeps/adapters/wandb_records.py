@@ -18,7 +18,7 @@ def moment(value: Any) -> datetime | None:
     if not isinstance(value, str) or not value:
         return None
     try:
-        parsed = datetime.fromisoformat(value.replace("Z", "+00:00"))
+        parsed = datetime.fromisoformat(value)
     except ValueError:
         return None
     return parsed.astimezone(UTC) if parsed.tzinfo else parsed.replace(tzinfo=UTC)
@@ -106,7 +106,9 @@ def _loaded(value: Any) -> dict[str, Any]:
     if not isinstance(value, Mapping):
         return {}
     return {
-        str(key): inner["value"] if isinstance(inner, Mapping) and set(inner) <= {"value", "desc"} and "value" in inner else inner
+        str(key): inner["value"]
+        if isinstance(inner, Mapping) and set(inner) <= {"value", "desc"} and "value" in inner
+        else inner
         for key, inner in value.items()
         if key not in ("_wandb", "wandb_version")
     }

@@ -15,14 +15,14 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--workspace", default="", help="only this one")
-        parser.add_argument("--stdout", action="store_true", help="print it, write nothing")
+        parser.add_argument("--stdout", dest="to_stdout", action="store_true", help="print it, write nothing")
 
     def handle(self, *args: Any, **options: Any) -> None:
         name = options["workspace"]
         workspaces = [one for one in active_workspaces() if name in ("", one.name)]
         if name and not workspaces:
             raise CommandError(f"No workspace '{name}' is configured.")
-        if options["stdout"]:
+        if options["to_stdout"]:
             self.stdout.write(active_sweeps_markdown(name, utcnow()))
             return
         for path in write_reports(workspaces=workspaces, now=utcnow()):

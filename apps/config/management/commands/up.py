@@ -85,7 +85,7 @@ def _embedded_redis() -> list[str]:
     return [
         str(get_binary_path()),
         *("--port", "0", "--unixsocket", str(path), "--unixsocketperm", "700"),
-        *("--save", "", "--appendonly", "no", "--dir", str(path.parent), "--loglevel", "warning"),
+        *("--save", "", "--appendonly", "no", "--dir", str(path.parent), "--loglevel", "nothing"),
     ]
 
 
@@ -137,16 +137,45 @@ def _sample_environment(folder: Path, port: str) -> Mapping[str, str]:
 
 
 def _celery(part: str) -> list[str]:
-    command = [PYTHON, "-m", "celery", "-A", "apps.config", part, "--loglevel", "warning"]
+    # In a container the worker is root; its warning about that is no news to anybody.
+    command = [
+        PYTHON,
+        "-W",
+        "ignore::UserWarning:celery.platforms",
+        "-m",
+        "celery",
+        "-q",
+        "-A",
+        "apps.config",
+        part,
+    ]
+    command += ["--loglevel", "warning"]
     if part == "worker":
-        return [*command, "--concurrency", "2", "--queues", "sync,actions,checks", "--without-mingle", "--without-gossip"]
+        return [
+            *command,
+            "--concurrency",
+            "2",
+            "--queues",
+            "sync,actions,checks",
+            "--without-mingle",
+            "--without-gossip",
+        ]
     return [*command, "--schedule", str(env.HOME / "beat-schedule"), "--pidfile", ""]
 
 
 def _gunicorn() -> list[str]:
     return [
         *(PYTHON, "-m", "gunicorn", "apps.config.wsgi:application", "--bind", f"{env.HOST}:{env.PORT}"),
-        *("--workers", "2", "--threads", "4", "--worker-tmp-dir", str(env.runtime_dir()), "--log-level", "warning"),
+        *(
+            "--workers",
+            "2",
+            "--threads",
+            "4",
+            "--worker-tmp-dir",
+            str(env.runtime_dir()),
+            "--log-level",
+            "warning",
+        ),
     ]
 
 

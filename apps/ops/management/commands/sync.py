@@ -1,5 +1,6 @@
 """`manage.py sync [wandb|slurm|all] [--full]`: one pass in the foreground."""
 
+import sys
 from argparse import ArgumentParser
 from typing import Any
 
@@ -36,7 +37,7 @@ class Command(BaseCommand):
     def _passes(self, source: str, full: bool) -> list[sync.Outcome]:
         wanted = [name for name in ("wandb", "slurm") if source in (name, "all")]
         steps = len(current_config().projects()) * ("wandb" in wanted) + ("slurm" in wanted) + 5 * len(wanted)
-        with click.progressbar(length=steps, label="sync", file=self.stderr._out) as bar:  # type: ignore[attr-defined]  # Django wraps the stream
+        with click.progressbar(length=steps, label="sync", file=sys.stderr) as bar:
 
             def advance(step: str) -> None:
                 bar.label = f"sync: {step}"

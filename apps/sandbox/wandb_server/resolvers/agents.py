@@ -78,9 +78,7 @@ def create_agent(context: Context, _source: object, input: dict[str, Any]) -> No
         if sweep["state"] == "PENDING":
             context.store.update("sweeps", sweep["id"], {"state": "RUNNING"})
         fixed = {"sweep_id": sweep["id"], "name": new_name(), "host": input["host"], "state": "RUNNING"}
-        number = context.store.insert(
-            "agents", fixed | {"created_at": context.now, "heartbeat_at": context.now}
-        )
+        number = context.store.insert("agents", fixed | {"created_at": context.now, "heartbeat_at": context.now})
     return {"agent": agent_node(context, _agent(context, number))}
 
 
@@ -115,9 +113,7 @@ def _commands(context: Context, sweep: Row, agent: int, alive: list[str]) -> lis
         return [EXIT]
     if sweep["state"] == "PAUSED":
         return []
-    return [
-        _resumed(context, sweep, agent) or _next_run(context, sweep, agent) or _nothing_left(context, sweep)
-    ]
+    return [_resumed(context, sweep, agent) or _next_run(context, sweep, agent) or _nothing_left(context, sweep)]
 
 
 def _stops(context: Context, sweep: Row, alive: list[str]) -> list[Command]:

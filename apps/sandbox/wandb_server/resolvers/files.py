@@ -76,9 +76,7 @@ def files(
     elif pattern:
         where, values = f"{where} AND name LIKE ?", [*values, pattern]
     start, size = offset_of(after), 50 if first is None else first
-    rows = context.store.rows(
-        f"{LISTED} WHERE {where} ORDER BY name LIMIT ? OFFSET ?", [*values, size + 1, start]
-    )
+    rows = context.store.rows(f"{LISTED} WHERE {where} ORDER BY name LIMIT ? OFFSET ?", [*values, size + 1, start])
     return connection([_file_node(context, row) for row in rows[:size]], start, more=len(rows) > size)
 
 

@@ -56,9 +56,7 @@ def project_by_number(context: Context, number: int) -> Node:
 
 @resolves("Query", "project")
 @resolves("Query", "model")
-def project(
-    context: Context, _source: object, name: str | None = None, entity_name: str | None = None
-) -> Node | None:
+def project(context: Context, _source: object, name: str | None = None, entity_name: str | None = None) -> Node | None:
     """Return one project, or null."""
     row = find_project(context, entity_name, name)
     return project_node(context, row) if row else None

@@ -40,9 +40,7 @@ def sweep_node(context: Context, row: Row) -> Node:
     """Return a sweep as the schema names its fields; `_id` and `_project` are row numbers."""
     config = sweep_config(row)
     mine = [row["project_id"], row["name"]]
-    newest = context.store.number(
-        "SELECT max(heartbeat_at) FROM runs WHERE project_id = ? AND sweep = ?", mine
-    )
+    newest = context.store.number("SELECT max(heartbeat_at) FROM runs WHERE project_id = ? AND sweep = ?", mine)
     return {
         "_id": row["id"],
         "_project": row["project_id"],
@@ -58,9 +56,7 @@ def sweep_node(context: Context, row: Row) -> Node:
         "updatedAt": iso(row["updated_at"]),
         "heartbeatAt": iso(newest),
         "earlyStopJobRunning": False,
-        "runCount": context.store.number(
-            "SELECT count(*) FROM runs WHERE project_id = ? AND sweep = ?", mine
-        ),
+        "runCount": context.store.number("SELECT count(*) FROM runs WHERE project_id = ? AND sweep = ?", mine),
         "runCountExpected": search.expected_runs(config),
     }
 
@@ -128,15 +124,11 @@ def sweep_runs(context: Context, source: Node) -> Node:
 @resolves("Mutation", "upsertSweep")
 def upsert_sweep(context: Context, _source: object, input: dict[str, Any]) -> Node:
     """Create a sweep, or change the one with this id."""
-    columns = {
-        key: input[key] for key in ("config", "description", "display_name", "state") if input.get(key)
-    }
+    columns = {key: input[key] for key in ("config", "description", "display_name", "state") if input.get(key)}
     warnings = _check(columns)
     columns["updated_at"] = context.now
     with context.store.transaction():
-        row = (
-            _changed(context, input["id"], columns) if input.get("id") else _created(context, input, columns)
-        )
+        row = _changed(context, input["id"], columns) if input.get("id") else _created(context, input, columns)
     return {"sweep": sweep_node(context, row), "configValidationWarnings": warnings}
 
 

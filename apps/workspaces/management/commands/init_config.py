@@ -14,10 +14,12 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("path", nargs="?", default="sweepboard.toml")
-        parser.add_argument("--stdout", action="store_true", help="print it instead of writing a file")
+        parser.add_argument(
+            "--stdout", dest="to_stdout", action="store_true", help="print it instead of writing a file"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        if options["stdout"]:
+        if options["to_stdout"]:
             self.stdout.write(sample_config())
             return
         path = Path(options["path"])
