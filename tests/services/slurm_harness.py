@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -23,7 +23,7 @@ class Harness:
 
     scheduler: Scheduler
     runs_programs = True
-    patience = 30.0
+    patience = 20.0
     preemptible: Mapping[str, str] = {}
 
     def __init__(self, folder: Path) -> None:
@@ -58,7 +58,7 @@ class Harness:
             last = seen[-1]
             return last is not None and last.state == state and (not reason or last.reason == reason)
 
-        self._wait(there, f"{job_id} to be {state} {reason}", seen)
+        self.wait(there, f"{job_id} to be {state} {reason}", seen)
         assert seen[-1] is not None
         return seen[-1]
 
@@ -70,12 +70,12 @@ class Harness:
             seen.append(self.past(job_id))
             return [x.state for x in seen[-1]] == list(states)
 
-        self._wait(there, f"{job_id} to have been {states}", seen)
+        self.wait(there, f"{job_id} to have been {states}", seen)
         return seen[-1]
 
-    def _wait(self, ready: "object", what: str, seen: list) -> None:  # type: ignore[type-arg]
+    def wait(self, ready: Callable[[], bool], what: str, seen: Sequence[object]) -> None:
         try:
-            wait_until(ready, self.patience, what)  # type: ignore[arg-type]
+            wait_until(ready, self.patience, what)
         except DaemonFailed as error:
             raise AssertionError(f"{error}; last seen: {seen[-1] if seen else None}") from None
 
@@ -151,6 +151,7 @@ class LocalHarness(Harness):
 
     def preempt(self, job_id: str) -> None:
         self.scheduler.preempt(job_id)
+        self.wait(lambda: "PREEMPTED" in [x.state for x in self.past(job_id)], "the preemption", [])
 
     def submit_waiting(self) -> str:
         return [self.submit("sleep 60") for _ in range(4)][-1]
