@@ -3,6 +3,7 @@
 - Every call has a time-out of its own and raises only ``Transient`` (the scheduler does not answer;
   nothing is known) or ``Permanent`` (it answered no) from ``apps.core.errors``.
 - An empty queue is an answer. "No such job" may be concluded only from calls that returned.
+- Slurm keeps no record of a pending array task that was cancelled by itself: it is then in neither answer.
 - Times are aware UTC datetimes; durations are whole seconds.
 - An *attempt* is one life of a job: (cluster, job_id, submit_at). Slurm gives a requeued or
   preempted job a new submit time under the same id, so one job may have several attempts.
@@ -41,6 +42,10 @@ class JobAttempt:
     ``raw_id`` is Slurm's own number, which is what a job sees as SLURM_JOB_ID; for array tasks it
     differs from the array's id. None where it is not known yet (pending array tasks).
     ``gpus`` counts allocated GPUs, or requested ones while pending.
+    ``exit_code`` and ``exit_signal`` are both None until the attempt has ended, then both numbers: 3 and
+    0 for ``3:0``, 0 and 9 for ``0:9``. Log paths are absolute, "" while unknown: pending array tasks,
+    and on a Slurm whose accounting keeps none (22.05) jobs that the controller has forgotten.
+    ``requeue_count`` is told by the queue, and by history only where accounting knows it; else it is 0.
     """
 
     cluster: str
@@ -78,6 +83,8 @@ class JobAttempt:
 class Submission:
     """What to run. ``script`` is the path of a batch script, ``args`` its arguments.
 
+    A relative ``script`` is looked for in ``work_dir``, which is the caller's own folder when empty.
+
     ``environment`` is added to the environment that the job would get anyway.
     ``options`` are further scheduler options by their long sbatch name, such as
     ``{"gpus": "1", "array": "0-3", "exclude": "g07"}``; the value "" means a bare flag.
@@ -110,7 +117,10 @@ class Scheduler(Protocol):
         """Every attempt that was alive at or after ``since``, earlier attempts of requeued jobs too."""
 
     def submit(self, submission: Submission) -> str:
-        """Submit and return the job id; for an array, the array's id."""
+        """Submit and return the job id; for an array, the array's id.
+
+        A ``Transient`` leaves open whether the job exists: look for its comment before trying again.
+        """
 
     def requeue(self, job_id: str) -> None:
         """Put a running or ended job back into the queue under its own id."""

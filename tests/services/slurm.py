@@ -141,8 +141,9 @@ class SlurmCluster:
         self.run(["scontrol", "update", f"nodename={node}", "state=down", f"reason={reason}"])
 
     def node_resume(self, node: str) -> None:
-        """Give a node back that was declared dead."""
-        self.run(["scontrol", "update", f"nodename={node}", "state=resume"])
+        """Give a node back that was declared dead; no error when it came back by itself."""
+        self.run(["scontrol", "update", f"nodename={node}", "state=resume"], check=False)
+        self.wait_for(lambda: self.node_states()[node] in {"idle", "mixed", "allocated"}, 30)
 
     # asking
 

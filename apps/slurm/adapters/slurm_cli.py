@@ -49,10 +49,11 @@ class SlurmCli(Scheduler):
         fields, mark = self._fields(), _new_mark()
         start = since.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S")
         command = ["sacct", "-X", "-D", "-n", "-p", f"--delimiter={mark}", f"--format={','.join(fields)}"]
-        command += [f"--starttime={start}", "--endtime=now", f"--state={_ALL_STATES}"]
+        # Until tomorrow, so that a clock ahead of Slurm's is no error; without an end, states mean "just then".
+        command += [f"--starttime={start}", "--endtime=now+1day", f"--state={_ALL_STATES}"]
         output = self._read([*command, *(_users(users) or ["--allusers"])])
-        logs = {} if "StdOut" in fields or not output.strip() else self._live_logs()
-        return slurm_rows.history_attempts(output, fields, mark, logs)
+        live = self._live_jobs() if output.strip() else {}
+        return slurm_rows.history_attempts(output, fields, mark, live)
 
     def submit(self, submission: Submission) -> str:
         command = ["sbatch", "--parsable", *_options(submission), _script(submission), *submission.args]
@@ -93,9 +94,9 @@ class SlurmCli(Scheduler):
             self._history_fields = (*slurm_rows.SACCT_FIELDS, *newer)
         return self._history_fields
 
-    def _live_logs(self) -> slurm_rows.LogPaths:
+    def _live_jobs(self) -> slurm_rows.LiveJobs:
         try:
-            return slurm_rows.live_log_paths(self._read(["scontrol", "show", "job", "-o", "-a"]))
+            return slurm_rows.live_jobs(self._read(["scontrol", "show", "job", "-o", "-a"]))
         except (Transient, Permanent):
             return {}  # an extra: accounting has answered, which is what was asked
 

@@ -20,11 +20,17 @@ SACCT_FIELDS = (
 )
 SACCT_NEWER_FIELDS = ("StdOut", "StdErr", "Restarts")  # where `sacct --helpformat` names them
 
-_SCONTROL = re.compile(r"JobId=(\d+) .* StdErr=(.*) StdIn=.* StdOut=(.*?)(?: Power=.*| Tres\w+=.*)?$", re.DOTALL)
+_SCONTROL = re.compile(
+    r"JobId=(?P<raw>\d+) (?:ArrayJobId=(?P<array>\d+) ArrayTaskId=(?P<task>\d+) .*?)?JobName=(?P<JobName>.*) "
+    r"UserId=(?P<User>[^(]*)\(.* Partition=(?P<Partition>\S*) AllocNode.* Command=(?P<SubmitLine>.*) "
+    r"WorkDir=(?P<WorkDir>.*?) (?:Comment=.*|\w+Comment=.*)?StdErr=(?P<StdErr>.*) StdIn=.* "
+    r"StdOut=(?P<StdOut>.*?)(?: Power=.*| Tres\w+=.*)?$",
+    re.DOTALL,
+)
 _RECORD_START = re.compile(r"\n(?=JobId=\d+ )")
 
 Row = Mapping[str, str]
-LogPaths = Mapping[int, tuple[str, str]]
+LiveJobs = Mapping[int, Row]
 
 
 def squeue_format(mark: str) -> str:
@@ -95,26 +101,28 @@ def _pattern(row: Row, column: str) -> str:
     return row[column]
 
 
-def history_attempts(output: str, fields: Sequence[str], mark: str, logs: LogPaths) -> list[JobAttempt]:
+def history_attempts(output: str, fields: Sequence[str], mark: str, live: LiveJobs) -> list[JobAttempt]:
     """Return every attempt of ``sacct -X -D -n -p --delimiter=<mark> --format=<fields>``.
 
-    ``logs`` are the log paths by raw id, for a Slurm whose accounting does not keep them.
+    ``live`` is what the controller says of the jobs that it remembers, by raw id: it knows the log paths,
+    which older accounting does not keep, and completes rows that accounting has only half of.
     """
-    return [
-        _from_sacct(row, job_id, logs)
-        for row in rows(output, fields, mark)
-        if not _half_told(row)
-        for job_id in text.each_task(row["JobID"])
-    ]
+    whole = (_completed(row, live) for row in rows(output, fields, mark))
+    return [_from_sacct(row, job_id) for row in whole if row is not None for job_id in text.each_task(row["JobID"])]
 
 
-def _half_told(row: Row) -> bool:
-    # Accounting may hear of a short job's end before its start. For a second or two it then shows a row
+def _completed(row: Row, live: LiveJobs) -> Row | None:
+    """Return the row with what the controller adds; None when it stays half a row."""
+    known = live.get(_number(row["JobIDRaw"]) or 0, {})
+    paths = {name: known[name] for name in ("StdOut", "StdErr") if known and not row.get(name)}
+    # Accounting may hear of a short job's end before its start. For some seconds it then shows a row
     # named "allocation" without partition or array id: another job, for whoever believes it.
-    return row["JobName"] == "allocation" and not row["Partition"] and not row["SubmitLine"]
+    if row["JobName"] == "allocation" and not row["Partition"] and not row["SubmitLine"]:
+        return {**row, **known} if known else None
+    return {**row, **paths}
 
 
-def _from_sacct(row: Row, job_id: str, logs: LogPaths) -> JobAttempt:
+def _from_sacct(row: Row, job_id: str) -> JobAttempt:
     state = text.state_name(row["State"])
     array, task = text.array_parts(job_id)
     raw = _number(row["JobIDRaw"]) if job_id == row["JobID"] else None
@@ -122,7 +130,6 @@ def _from_sacct(row: Row, job_id: str, logs: LogPaths) -> JobAttempt:
     name, user, nodes = row["JobName"], row["User"], text.words(row["NodeList"])
     work_dir = text.words(row["WorkDir"])
     values = text.log_values(job_id, raw, name, user, nodes)
-    known = logs.get(raw, ("", "")) if raw is not None else ("", "")
     return JobAttempt(
         cluster=row["Cluster"],
         job_id=job_id,
@@ -145,8 +152,8 @@ def _from_sacct(row: Row, job_id: str, logs: LogPaths) -> JobAttempt:
         gpus=text.gpu_count(row["AllocTRES"] or row["ReqTRES"]),
         comment=text.words(row["Comment"]),
         work_dir=work_dir,
-        stdout_path=text.log_path(row.get("StdOut", known[0]), work_dir, values),
-        stderr_path=text.log_path(row.get("StdErr", known[1]), work_dir, values),
+        stdout_path=text.log_path(row.get("StdOut", ""), work_dir, values),
+        stderr_path=text.log_path(row.get("StdErr", ""), work_dir, values),
         command=row["SubmitLine"],
         requeue_count=_number(row.get("Restarts", "")) or 0,
     )
@@ -157,11 +164,17 @@ LIVE_STATES = frozenset(
 )
 
 
-def live_log_paths(output: str) -> dict[int, tuple[str, str]]:
-    """Return (stdout, stderr) by raw id from ``scontrol show job -o``: every job the controller remembers."""
+def live_jobs(output: str) -> dict[int, dict[str, str]]:
+    """Return accounting's columns by raw id from ``scontrol show job -o``, as far as it has them."""
     # A comment may hold newlines, so a record reaches to where the next one begins.
     found = (_SCONTROL.match(record.strip()) for record in _RECORD_START.split(output))
-    return {int(m[1]): (m[3].strip(), m[2].strip()) for m in found if m}
+    return {int(match["raw"]): _live_row(match.groupdict()) for match in found if match}
+
+
+def _live_row(found: Mapping[str, str | None]) -> dict[str, str]:
+    row = {name: value.strip() for name, value in found.items() if value is not None}
+    raw, array, task = row.pop("raw"), row.pop("array", ""), row.pop("task", "")
+    return {**row, "JobID": f"{array}_{task}" if array else raw}
 
 
 def config_value(output: str, name: str) -> str:
