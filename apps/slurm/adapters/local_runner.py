@@ -4,7 +4,6 @@ It starts the job, watches the time limit and what people ask for, ends it, and 
 """
 
 import json
-import signal
 import subprocess
 import sys
 import time
@@ -14,7 +13,7 @@ from typing import IO
 
 from apps.slurm.adapters import local_store as table
 from apps.slurm.adapters.local import LocalScheduler
-from apps.slurm.adapters.local_process import leader_name, signal_group
+from apps.slurm.adapters.local_process import adopt_orphans, end_descendants, kill_descendants, leader_name
 
 _POLL = 0.1
 _ENDINGS = {"cancel": "CANCELLED", "requeue": "REQUEUED", "preempt": "PREEMPTED"}
@@ -23,6 +22,7 @@ _CAUSES = {"timeout": " DUE TO TIME LIMIT", "preempt": " DUE TO PREEMPTION", "re
 
 def main(folder: Path, slots: int, kill_wait: float) -> None:
     """Run the attempt whose folder is given until it has ended, then start what waits for its slot."""
+    adopt_orphans()
     store = table.LocalStore(folder.parents[1])
     row = store.select("key = ?", (int(folder.name),))[0]
     status, cause = _run(store, row, folder / "poke", kill_wait)
@@ -40,10 +40,11 @@ def _run(store: table.LocalStore, row: table.Row, poke: Path, kill_wait: float) 
             cause = _watch(store, row, process, poke)
             if cause:
                 _note(err, row, cause)
-                _end(process, kill_wait)
+                end_descendants(kill_wait)
             # What the script left running in the background ends with it, as under Slurm.
-            signal_group(process.pid, signal.SIGKILL)
-            return process.wait(), cause
+            status = process.wait()
+            kill_descendants()
+            return status, cause
     except OSError as error:
         sys.stderr.write(f"the job could not be started: {error}\n")
         return 1, ""
@@ -62,14 +63,6 @@ def _watch(store: table.LocalStore, row: table.Row, process: subprocess.Popen[by
                 return "timeout"
         else:
             return ""
-
-
-def _end(process: subprocess.Popen[bytes], kill_wait: float) -> None:
-    signal_group(process.pid, signal.SIGTERM)
-    try:
-        process.wait(kill_wait)
-    except subprocess.TimeoutExpired:
-        signal_group(process.pid, signal.SIGKILL)
 
 
 def _start(row: table.Row, out: IO[bytes], err: IO[bytes]) -> subprocess.Popen[bytes]:
