@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Protocol, TypeVar
 
-_STEP = re.compile(r"(?:checkpoint|global_?step|step)[-_=]?(\d+)", re.IGNORECASE)
-_EPOCH = re.compile(r"(?:epoch|ep)[-_=]?(\d+(?:\.\d+)?)", re.IGNORECASE)
+_STEP = re.compile(r"(?<![a-z])(?:checkpoint|global_?step|step)[-_=]?(\d+)", re.IGNORECASE)
+_EPOCH = re.compile(r"(?<![a-z])(?:epoch|ep)[-_=]?(\d+(?:\.\d+)?)", re.IGNORECASE)
 
 
 class _Dated(Protocol):

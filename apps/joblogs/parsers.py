@@ -94,13 +94,19 @@ def progress_in(line: str) -> LineProgress | None:
     return next((found for one in PARSERS if (found := one(line)) is not None), None)
 
 
-_RUN = re.compile(r"^\s*(?:wandb: )?(?:Run:\s+|Agent Starting Run:\s+)([a-zA-Z0-9_-]{3,64})\b")
+_RUN = re.compile(
+    r"^\s*(?:wandb: )?(?:Run:\s+|Agent Starting Run:\s+|Run data is saved locally in \S*/(?:offline-)?run-\d+_\d+-)"
+    r"([a-zA-Z0-9_-]{3,64})\s*$"
+)
 _SWEEP = re.compile(r"^\s*(?:wandb: )?(?:Sweep ID|Creating sweep with ID):\s+([a-zA-Z0-9_-]{3,64})\b")
 
 
 def run_in(line: str) -> str | None:
-    """Return the run id of a line such as ``Run: 8x2kq0``, with which that run's part of the log begins."""
-    found = _RUN.match(line)
+    """Return the run id of a line with which that run's part of the log begins.
+
+    Such as ``Run: 8x2kq0``, or what the W&B client itself prints when a run starts.
+    """
+    found = _RUN.match(line.replace(" with config:", ""))
     return found[1] if found else None
 
 
@@ -128,7 +134,8 @@ _CAUSES: list[tuple[str, re.Pattern[str]]] = [
     ("missing-dependency", re.compile(r"^(?:ModuleNotFoundError|ImportError): ")),
     ("data-error", re.compile(r"^FileNotFoundError: |DataLoader worker \(pid\(?s?\)? .* (?:killed|exited)")),
     ("nccl-timeout", re.compile(r"Watchdog caught collective operation timeout")),
-    ("python-error", re.compile(r"^(?:[a-zA-Z_][\w.]*)?(?:Error|Exception): ")),
+    # The client's own complaints at exit are not why training ended.
+    ("python-error", re.compile(r"^(?!wandb\.)(?:[a-zA-Z_][\w.]*)?(?:Error|Exception): ")),
 ]
 
 

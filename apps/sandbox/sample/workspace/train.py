@@ -44,6 +44,7 @@ def arguments():
     parser.add_argument("--data", default="digits-v1")
     parser.add_argument("--epoch-seconds", type=float, default=1.5, help="how long one epoch takes at least")
     parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--resume", action="store_true", help="continue WANDB_RUN_ID with the config it began with")
     return vars(parser.parse_args())
 
 
@@ -122,6 +123,13 @@ def restore(path):
     return load_file(path), int(meta["epoch"]), int(meta["step"])
 
 
+def task_mark():
+    """Return the file that tells a requeued job which run it was in the middle of; None outside of Slurm."""
+    if "SLURM_ARRAY_JOB_ID" not in os.environ:
+        return None
+    return Path("outputs") / f".run-of-{os.environ['SLURM_ARRAY_JOB_ID']}_{os.environ['SLURM_ARRAY_TASK_ID']}"
+
+
 def raise_preempted(number, frame):
     raise Preempted
 
@@ -152,11 +160,16 @@ def train(run, config, folder):
 
 def main():
     config = arguments()
+    if config.pop("resume"):
+        config = yaml.safe_load(Path("outputs", os.environ["WANDB_RUN_ID"], "config.yaml").read_text())["training"]
     np.random.seed(config["seed"])
     random.seed(config["seed"])
     run = wandb.init(config={**config, "seeds": {"numpy": config["seed"], "python": config["seed"]}})
     folder = Path("outputs") / run.id / "checkpoints"
     folder.mkdir(parents=True, exist_ok=True)
+    mark = task_mark()
+    if mark:
+        mark.write_text(run.id)
     written = {"wandb_run_id": run.id, "training": dict(config)}
     (folder.parent / "config.yaml").write_text(yaml.safe_dump(written))
     if run.sweep_id:
@@ -170,6 +183,8 @@ def main():
         run.mark_preempting()
         run.finish(exit_code=143)
         sys.exit(143)
+    if mark:
+        mark.unlink()
     run.finish()
 
 
