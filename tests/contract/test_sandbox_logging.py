@@ -56,8 +56,9 @@ def wait_for_state(sandbox: SandboxServer, name: str, state: str, seconds: float
 def test_a_finished_run_is_read_back_with_everything_about_it(sandbox: SandboxServer) -> None:
     output = train(sandbox, "whole")
     assert f"start 0 {sandbox.url}/sandbox/train/runs/whole" in output
-    read = """[dict(state=r.state, config=dict(r.config), summary=r.summary._json_dict, tags=r.tags, notes=r.notes,
-        group=r.group, kind=r.job_type, user=r.user.username, url=r.url, lines=r.historyLineCount,
+    read = """[dict(state=r.state, config=dict(r.config), summary=r.summary._json_dict, tags=r.tags,
+        notes=r.notes, group=r.group, kind=r.job_type,
+        user=r.user.username, url=r.url, lines=r.historyLineCount,
         keys=sorted(r.historyKeys["keys"]),
         program=r.metadata["host"], files=sorted(f.name for f in r.files()),
         sampled=r.history(pandas=False, keys=["loss"]), scanned=[row["bad"] for row in r.scan_history()],
