@@ -110,12 +110,23 @@ def test_a_grid_sweep_with_a_function_agent_ends_when_exhausted(sandbox: Sandbox
 
 
 def test_a_random_sweep_stops_at_its_run_cap(sandbox: SandboxServer) -> None:
-    parameters = {"lr": {"distribution": "log_uniform_values", "min": 0.001, "max": 1.0}}
+    parameters = {
+        "lr": {"distribution": "log_uniform_values", "min": 0.001, "max": 1.0},
+        "depth": {"min": 1, "max": 3},
+        "rate": {"distribution": "q_uniform", "min": 0.0, "max": 1.0, "q": 0.25},
+        "noise": {"distribution": "normal", "mu": 0, "sigma": 1},
+        "kind": {"values": ["a", "b"], "probabilities": [1.0, 0.0]},
+        "optimizer": {"parameters": {"beta": {"value": 0.9}}},
+    }
     found = function_agent(sandbox, "capped", None, method="random", run_cap=2, parameters=parameters)
     assert (found["state"], found["expected"], len(found["runs"])) == ("FINISHED", 2, 2)
     first, second = (config["lr"] for _, _, config, _ in found["runs"])
     assert first != second
     assert 0.001 <= min(first, second) <= max(first, second) <= 1
+    for _, _, config, _ in found["runs"]:
+        assert config["depth"] in (1, 2, 3)
+        assert config["rate"] in (0, 0.25, 0.5, 0.75, 1)
+        assert (config["kind"], config["optimizer"]) == ("a", {"beta": 0.9})
 
 
 def test_a_random_sweep_goes_on_after_an_agent_had_its_count(sandbox: SandboxServer) -> None:
