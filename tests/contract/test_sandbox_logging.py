@@ -54,12 +54,13 @@ def wait_for_state(sandbox: SandboxServer, name: str, state: str, seconds: float
 
 
 def test_a_finished_run_is_read_back_with_everything_about_it(sandbox: SandboxServer) -> None:
-    output = train(sandbox, "whole")
+    output = train(sandbox, "whole", SLURM_JOB_ID="4711")
     assert f"start 0 {sandbox.url}/sandbox/train/runs/whole" in output
-    read = """[dict(state=r.state, config=dict(r.config), summary=r.summary._json_dict, tags=r.tags, notes=r.notes,
-        group=r.group, kind=r.job_type, user=r.user.username, url=r.url, lines=r.historyLineCount,
+    read = """[dict(state=r.state, config=dict(r.config), summary=r.summary._json_dict, tags=r.tags,
+        notes=r.notes, group=r.group, kind=r.job_type,
+        user=r.user.username, url=r.url, lines=r.historyLineCount,
         keys=sorted(r.historyKeys["keys"]),
-        program=r.metadata["host"], files=sorted(f.name for f in r.files()),
+        job=r.metadata["slurm"]["job_id"], files=sorted(f.name for f in r.files()),
         sampled=r.history(pandas=False, keys=["loss"]), scanned=[row["bad"] for row in r.scan_history()],
         some=list(r.scan_history(keys=["loss"], min_step=1, max_step=2)))
         for r in [api.run("sandbox/train/whole")]][0]"""
@@ -69,6 +70,7 @@ def test_a_finished_run_is_read_back_with_everything_about_it(sandbox: SandboxSe
     assert found["summary"]["loss"] == pytest.approx(1 / 3)
     assert (found["summary"]["bad"], found["summary"]["far"]) == ("NaN", "Infinity")
     assert (found["tags"], found["notes"], found["group"], found["kind"]) == (["a"], "first", "g", "fit")
+    assert found["job"] == "4711"
     assert (found["user"], found["lines"]) == ("sandbox", 3)
     assert {"loss", "global_step", "_step"} <= set(found["keys"])
     assert {"config.yaml", "wandb-metadata.json", "wandb-summary.json"} <= set(found["files"])

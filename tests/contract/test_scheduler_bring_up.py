@@ -10,9 +10,7 @@ from tests.services.slurm_daemons import marked_processes
 pytestmark = pytest.mark.needs_slurm
 
 
-def test_a_start_that_fails_half_way_leaves_no_process(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_start_that_fails_half_way_leaves_no_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     able, sentence = available()
     if not able:
         pytest.skip(sentence)

@@ -47,6 +47,7 @@ class SandboxServer:
         self._folder = folder
         self._options = options
         self._process: subprocess.Popen[bytes] | None = None
+        self._reader: subprocess.Popen[str] | None = None
         self.start()
 
     @property
@@ -161,7 +162,9 @@ class SandboxServer:
         """Start a process of the client: a command, or a script for a fresh Python."""
         arguments = command if script is None else (sys.executable, "-c", textwrap.dedent(script))
         pipe = subprocess.PIPE
-        return subprocess.Popen(arguments, env=self.env | env, cwd=self.work, stdout=pipe, stderr=pipe, text=True)
+        return subprocess.Popen(
+            arguments, env=self.env | env, cwd=self.work, stdin=pipe, stdout=pipe, stderr=pipe, text=True
+        )
 
     def run(self, *command: str, script: str | None = None, exitcode: int = 0, **env: str) -> str:
         """Run a process of the client to its end and return what it printed, both streams together.
@@ -177,12 +180,39 @@ class SandboxServer:
             raise RuntimeError(f"exit code {process.returncode}: {output}")
         return output
 
-    def ask(self, expression: str, **env: str) -> Any:
-        """Return the value of an expression over `api`, a fresh `wandb.Api()`, in a process of its own."""
-        script = f"import json, wandb\napi = wandb.Api()\nprint('answer', json.dumps({expression}))"
-        return json.loads(self.run(script=script, **env).rpartition("answer")[2])
+    def ask(self, expression: str) -> Any:
+        """Return the value of an expression over `api`, a fresh `wandb.Api()`; its failure is a RuntimeError.
+
+        One process answers all questions, because every start of the client costs a second.
+        """
+        if self._reader is None:
+            self._reader = self.popen(script=READER)
+        assert self._reader.stdin is not None
+        assert self._reader.stdout is not None
+        self._reader.stdin.write(json.dumps(expression) + "\n")
+        self._reader.stdin.flush()
+        answer = json.loads(self._reader.stdout.readline())
+        if "error" in answer:
+            raise RuntimeError(answer["error"])
+        return answer["value"]
+
+    def close(self) -> None:
+        """End the server and the process that answers questions."""
+        if self._reader is not None:
+            self._reader.kill()
+            self._reader.communicate()
+        self.stop()
 
 
+READER = """
+import json, sys, wandb
+for line in sys.stdin:
+    try:
+        answer = {"value": eval(json.loads(line), {"api": wandb.Api()})}
+    except Exception as error:
+        answer = {"error": repr(error)}
+    print(json.dumps(answer), flush=True)
+"""
 FOLDERS = ("DIR", "CACHE_DIR", "CONFIG_DIR", "DATA_DIR", "ARTIFACT_DIR")
 
 
@@ -201,4 +231,4 @@ def running_sandbox(
     try:
         yield server
     finally:
-        server.stop()
+        server.close()

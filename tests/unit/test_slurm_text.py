@@ -42,9 +42,7 @@ def test_a_duration_is_read_in_seconds(said: str, seconds: int | None) -> None:
     assert text.seconds(said) == seconds
 
 
-@pytest.mark.parametrize(
-    ("minutes", "seconds"), [("60", 3600), ("UNLIMITED", None), ("Partition_Limit", None)]
-)
+@pytest.mark.parametrize(("minutes", "seconds"), [("60", 3600), ("UNLIMITED", None), ("Partition_Limit", None)])
 def test_accountings_limit_is_in_minutes(minutes: str, seconds: int | None) -> None:
     assert text.limit_seconds(minutes) == seconds
 

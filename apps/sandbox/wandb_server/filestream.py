@@ -46,24 +46,28 @@ def _state_after(run: Row, message: dict[str, Any]) -> dict[str, Any]:
 def _keep(context: Context, run: Row, file: str, chunk: dict[str, Any]) -> dict[str, Any]:
     """Store the lines of one file and return the columns of the run that follow from them."""
     lines = chunk.get("content") or []
+    offset = int(chunk.get("offset") or 0)
     if not lines:
         return {}
     if file == "wandb-summary.json":
         return {"summary": dump_json(load_dict(lines[-1]))}
     if file == "wandb-history.jsonl":
         return _keep_history(context, run, [load_dict(line) for line in lines])
-    offset = int(chunk.get("offset") or 0)
     if file == "wandb-events.jsonl":
-        rows = [load_dict(line) for line in lines]
-        _write(context, run, "events", offset, [(None, dump_json(row)) for row in rows])
-        latest = load_dict(run["system"])
-        for row in rows:
-            latest |= row
-        return {"event_lines": offset + len(rows), "system": dump_json(latest)}
+        return _keep_events(context, run, offset, [load_dict(line) for line in lines])
     if file == "output.log":
         _write(context, run, "output", offset, [(None, line) for line in lines])
         return {"log_lines": offset + len(lines)}
     return {}
+
+
+def _keep_events(context: Context, run: Row, offset: int, rows: list[Node]) -> dict[str, Any]:
+    """Store the machine's measurements; the latest of each kind are the run's system metrics."""
+    _write(context, run, "events", offset, [(None, dump_json(row)) for row in rows])
+    latest = load_dict(run["system"])
+    for row in rows:
+        latest |= row
+    return {"event_lines": offset + len(rows), "system": dump_json(latest)}
 
 
 def _keep_history(context: Context, run: Row, rows: list[Node]) -> dict[str, Any]:

@@ -98,14 +98,7 @@ def _condition(expression: str, operator: str, operand: Any, convert: Callable[[
         return f"{expression} REGEXP ?", [str(operand)]
     if operator == "$exists":
         return f"{expression} IS {'NOT ' if operand else ''}NULL", []
-    if operator == "$not":
-        sql, values = _field_condition(expression, operand, convert)
-        return f"NOT {sql}", values
     raise Refused(f"unknown filter operator {operator}", 400)
-
-
-def _field_condition(expression: str, operand: dict[str, Any], convert: Callable[[Any], Any]) -> Clause:
-    return _join(" AND ", [_condition(expression, name, value, convert) for name, value in operand.items()])
 
 
 def _tags(value: Any) -> Clause:

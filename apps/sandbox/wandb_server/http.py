@@ -6,6 +6,7 @@ import json
 import socket
 import sys
 import time
+import traceback
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -79,6 +80,12 @@ class Handler(BaseHTTPRequestHandler):
         except Refused as refusal:
             status = refusal.status if refusal.status != 200 else 400
             reply = json_reply(schema.failure(str(refusal)), status)
+        except json.JSONDecodeError:
+            reply = json_reply(schema.failure("the request is not JSON"), 400)
+        except Exception:
+            # One bad request must not look like a dead server; its traceback goes to the error stream.
+            traceback.print_exc()
+            reply = json_reply(schema.failure("internal error"), 500)
         if reply is not None:
             self._send(*reply)
 
@@ -123,7 +130,7 @@ class Handler(BaseHTTPRequestHandler):
         return self._route(context, [unquote(part) for part in self.path.strip("/").split("/")])
 
     def _route(self, context: Context, parts: list[str]) -> Reply:
-        if parts[0] == "storage" and len(parts) > 2:
+        if parts[0] == "storage" and len(parts) > 2 and parts[1].isdigit():
             return self._storage(context, int(parts[1]), "/".join(parts[2:]))
         if self.command == "POST" and parts[0] == "files" and parts[-1] == "file_stream" and len(parts) == 5:
             self._check_key()
@@ -166,7 +173,7 @@ class Handler(BaseHTTPRequestHandler):
             self._send(fault.status, HTML, b"<html><body>Bad gateway</body></html>")
         else:
             wait = {} if fault.retry_after is None else {"Retry-After": str(fault.retry_after)}
-            self._send(fault.status, JSON, json.dumps(schema.failure("injected fault")).encode(), wait)
+            self._send(fault.status, JSON, b'{"error": "injected fault"}', wait)
         return True
 
 

@@ -9,6 +9,7 @@ from apps.sandbox.wandb_server.resolvers.projects import ensure_project
 from apps.sandbox.wandb_server.values import dump_json
 
 STATES = ("finished", "finished", "finished", "failed", "crashed", "running")
+LINES = 100
 INSERT = """INSERT INTO runs (project_id, name, display_name, state, exitcode, sweep, tags, config, summary,
             history_keys, created_at, heartbeat_at, history_lines) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)"""
 
@@ -35,21 +36,15 @@ def _row(
     created = context.now - 60.0 * (count - place)
     heartbeat = context.now if state == "running" else min(context.now, created + generator.uniform(60, 3600))
     exitcode = {"finished": 0, "failed": 1}.get(state)
+    facts = (project, name, name, state, exitcode, given.get("sweep"))
+    return (*facts, *_documents(generator), created, heartbeat, LINES)
+
+
+def _documents(generator: random.Random) -> list[str]:
+    """Return the JSON of a run's tags, config, summary and history keys."""
     config, summary = _config(generator), _summary(generator)
-    keys = {"sets": [], "lastStep": 99, "keys": {key: _counted(100) for key in summary}}
-    texts = [dump_json(value) for value in (["seed"], config, summary, keys)]
-    return (
-        project,
-        name,
-        name,
-        state,
-        exitcode,
-        given.get("sweep"),
-        *texts,
-        created,
-        heartbeat,
-        100,
-    )
+    keys = {"sets": [], "lastStep": LINES - 1, "keys": {key: _counted(LINES) for key in summary}}
+    return [dump_json(value) for value in (["seed"], config, summary, keys)]
 
 
 def _counted(count: int) -> Node:

@@ -145,6 +145,13 @@ def _next_run(context: Context, sweep: Row, agent: int) -> Command | None:
         return None
     chosen = search.draw(config, sweep["issued"], sweep["name"])
     arguments = {name: {"value": value} for name, value in chosen.items()}
+    name = _create_run(context, sweep, agent, dump_json(arguments))
+    context.store.update("sweeps", sweep["id"], {"issued": sweep["issued"] + 1, "updated_at": context.now})
+    return _command("run", name, arguments, sweep)
+
+
+def _create_run(context: Context, sweep: Row, agent: int, config: str) -> str:
+    """Create a run that no process has joined yet, so that it is seen as crashed if none ever does."""
     run = {
         "project_id": sweep["project_id"],
         "name": new_name(),
@@ -152,14 +159,13 @@ def _next_run(context: Context, sweep: Row, agent: int) -> Command | None:
         "state": "running",
         "sweep": sweep["name"],
         "agent_id": agent,
-        "config": dump_json(arguments),
+        "config": config,
         "created_at": context.now,
         "heartbeat_at": context.now,
         "started": 0,
     }
     context.store.insert("runs", run)
-    context.store.update("sweeps", sweep["id"], {"issued": sweep["issued"] + 1, "updated_at": context.now})
-    return _command("run", run["name"], arguments, sweep)
+    return str(run["name"])
 
 
 def _command(kind: str, run: str, arguments: Node, sweep: Row) -> Command:

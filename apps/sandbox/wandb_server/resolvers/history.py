@@ -51,7 +51,7 @@ def events(context: Context, source: Node, samples: int | None = None) -> list[s
 def sampled_history(context: Context, source: Node, specs: list[str]) -> list[list[Node]]:
     """Return one list of rows per spec; a row must have every key.
 
-    A spec is `{"keys": […], "samples": n}`, and `minStep` (inclusive) and `maxStep` (exclusive) where it pages.
+    A spec is `{"keys": […], "samples": n}`, with `minStep` and `maxStep` where it pages: here both inclusive.
     """
     wanted = [load_dict(spec) for spec in specs]
     if not any(spec.get("keys") for spec in wanted):
@@ -63,7 +63,7 @@ def sampled_history(context: Context, source: Node, specs: list[str]) -> list[li
 def _sample(rows: list[Node], spec: dict[str, Any]) -> list[Node]:
     keys = spec.get("keys", [])
     low, high = spec.get("minStep", 0), spec.get("maxStep", 2**62)
-    inside = [row for row in rows if low <= row.get("_step", 0) < high]
+    inside = [row for row in rows if low <= row.get("_step", 0) <= high]
     chosen = [{key: row[key] for key in keys} for row in inside if all(key in row for key in keys)]
     return thin(chosen, spec.get("samples", SAMPLES))
 

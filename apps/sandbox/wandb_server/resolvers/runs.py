@@ -18,41 +18,43 @@ from apps.sandbox.wandb_server.values import (
 )
 
 LIVE = ("running", "preempting")
+FIELDS = {
+    "_id": "id",
+    "_project": "project_id",
+    "projectId": "project_id",
+    "name": "name",
+    "displayName": "display_name",
+    "description": "description",
+    "notes": "notes",
+    "state": "state",
+    "config": "config",
+    "summaryMetrics": "summary",
+    "systemMetrics": "system",
+    "historyKeys": "history_keys",
+    "sweepName": "sweep",
+    "group": "group_name",
+    "jobType": "job_type",
+    "commit": "commit_sha",
+    "historyLineCount": "history_lines",
+    "eventsLineCount": "event_lines",
+    "logLineCount": "log_lines",
+    "exitcode": "exitcode",
+}
 
 
 def run_node(row: Row, user: Node) -> Node:
     """Return a run as the schema names its fields; `_id` and `_project` are row numbers."""
     state = row["state"]
-    return {
-        "_id": row["id"],
-        "_project": row["project_id"],
+    return {field: row[column] for field, column in FIELDS.items()} | {
         "id": global_id("Run", row["id"]),
-        "name": row["name"],
-        "displayName": row["display_name"],
-        "description": row["description"],
-        "notes": row["notes"],
-        "state": state,
         "tags": load_json(row["tags"]),
-        "config": row["config"],
-        "summaryMetrics": row["summary"],
-        "systemMetrics": row["system"],
-        "historyKeys": row["history_keys"],
-        "sweepName": row["sweep"],
-        "group": row["group_name"],
-        "jobType": row["job_type"],
-        "commit": row["commit_sha"],
         "readOnly": False,
         "createdAt": iso(row["created_at"]),
         "heartbeatAt": iso(row["heartbeat_at"]),
-        "historyLineCount": row["history_lines"],
-        "eventsLineCount": row["event_lines"],
-        "logLineCount": row["log_lines"],
-        "exitcode": row["exitcode"],
         "shouldStop": bool(row["stop_requested"]),
         "stopped": bool(row["stop_requested"]),
         "failed": state in ("failed", "crashed"),
         "running": state in LIVE,
-        "projectId": row["project_id"],
         "user": user,
     }
 

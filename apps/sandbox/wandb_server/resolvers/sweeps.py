@@ -16,6 +16,15 @@ from apps.sandbox.wandb_server.values import global_id, iso, new_name, number_of
 
 STATES = ("PENDING", "RUNNING", "PAUSED", "CANCELED", "FINISHED")
 ALL_RUNS = 1_000_000
+FIELDS = {
+    "_id": "id",
+    "_project": "project_id",
+    "name": "name",
+    "displayName": "display_name",
+    "state": "state",
+    "description": "description",
+    "config": "config",
+}
 
 
 def sweep_config(row: Row) -> dict[str, Any]:
@@ -39,26 +48,34 @@ def _best_loss(context: Context, row: Row, config: dict[str, Any]) -> float | No
 def sweep_node(context: Context, row: Row) -> Node:
     """Return a sweep as the schema names its fields; `_id` and `_project` are row numbers."""
     config = sweep_config(row)
+<<<<<<< HEAD
     mine = [row["project_id"], row["name"]]
     newest = context.store.number("SELECT max(heartbeat_at) FROM runs WHERE project_id = ? AND sweep = ?", mine)
     return {
         "_id": row["id"],
         "_project": row["project_id"],
+=======
+    return {field: row[column] for field, column in FIELDS.items()} | {
+>>>>>>> sandbox
         "id": global_id("Sweep", row["id"]),
-        "name": row["name"],
-        "displayName": row["display_name"],
         "method": config.get("method", "custom"),
-        "state": row["state"],
-        "description": row["description"],
         "bestLoss": _best_loss(context, row, config),
-        "config": row["config"],
         "createdAt": iso(row["created_at"]),
         "updatedAt": iso(row["updated_at"]),
-        "heartbeatAt": iso(newest),
+        "heartbeatAt": iso(_over_runs(context, row, "max(heartbeat_at)")),
         "earlyStopJobRunning": False,
+<<<<<<< HEAD
         "runCount": context.store.number("SELECT count(*) FROM runs WHERE project_id = ? AND sweep = ?", mine),
+=======
+        "runCount": _over_runs(context, row, "count(*)"),
+>>>>>>> sandbox
         "runCountExpected": search.expected_runs(config),
     }
+
+
+def _over_runs(context: Context, row: Row, aggregate: str) -> Any:
+    sql = f"SELECT {aggregate} FROM runs WHERE project_id = ? AND sweep = ?"  # noqa: S608 (from code)
+    return context.store.number(sql, [row["project_id"], row["name"]])
 
 
 def find_sweep(context: Context, project: int, name: str) -> Row | None:

@@ -1,0 +1,71 @@
+"""What every layer shares. Layers that talk to something bring their own services up."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pytest import Config, Item
+
+from tests.services import postgres, slurm
+from tests.services.redis import running_redis
+
+
+def _chromium() -> tuple[bool, str]:
+    found = any(shutil.which(name) for name in ("chromium", "chromium-browser", "google-chrome"))
+    return found, "" if found else "No Chromium is installed."
+
+
+_NEEDS = {
+    "needs_slurm": slurm.available,
+    "needs_chromium": _chromium,
+    "needs_postgres": postgres.available,
+    "needs_redis": lambda: (bool(shutil.which("redis-server")), "No redis-server is installed."),
+}
+
+
+def pytest_collection_modifyitems(config: Config, items: list[Item]) -> None:
+    """Leave out what the machine cannot run, and name it; with CI=true a left-out test is a failure."""
+    for item in items:
+        for marker, check in _NEEDS.items():
+            if item.get_closest_marker(marker) is None:
+                continue
+            ok, sentence = check()
+            if not ok and not os.environ.get("CI"):
+                item.add_marker(pytest.mark.skip(reason=sentence))
+
+
+def pytest_runtest_setup(item: Item) -> None:
+    if os.environ.get("CI"):
+        for marker, check in _NEEDS.items():
+            if item.get_closest_marker(marker) is not None and not check()[0]:
+                pytest.fail(f"left out with CI=true: {check()[1]}")
+
+
+@pytest.fixture(scope="session")
+def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A server for locks and messages: Redis where REDIS_URL names one, else the embedded Valkey."""
+    if os.environ.get("REDIS_URL"):
+        yield os.environ["REDIS_URL"]
+        return
+    with running_redis() as url:
+        yield url
+
+
+@pytest.fixture
+def redis_server(redis_url: str, settings: object, request: pytest.FixtureRequest) -> str:
+    """Point Sweepboard's locks at the test server, emptied."""
+    import redis
+
+    settings.REDIS_URL = redis_url  # type: ignore[attr-defined]  # pytest-django's settings take any name
+    redis.Redis.from_url(redis_url).flushall()
+    return redis_url
+
+
+@pytest.fixture
+def workspace_root(tmp_path: Path) -> Path:
+    root = tmp_path / "workspace"
+    for name in ("outputs", "logs", "wandb"):
+        (root / name).mkdir(parents=True)
+    return root
