@@ -48,15 +48,7 @@ def _best_loss(context: Context, row: Row, config: dict[str, Any]) -> float | No
 def sweep_node(context: Context, row: Row) -> Node:
     """Return a sweep as the schema names its fields; `_id` and `_project` are row numbers."""
     config = sweep_config(row)
-<<<<<<< HEAD
-    mine = [row["project_id"], row["name"]]
-    newest = context.store.number("SELECT max(heartbeat_at) FROM runs WHERE project_id = ? AND sweep = ?", mine)
-    return {
-        "_id": row["id"],
-        "_project": row["project_id"],
-=======
     return {field: row[column] for field, column in FIELDS.items()} | {
->>>>>>> sandbox
         "id": global_id("Sweep", row["id"]),
         "method": config.get("method", "custom"),
         "bestLoss": _best_loss(context, row, config),
@@ -64,11 +56,7 @@ def sweep_node(context: Context, row: Row) -> Node:
         "updatedAt": iso(row["updated_at"]),
         "heartbeatAt": iso(_over_runs(context, row, "max(heartbeat_at)")),
         "earlyStopJobRunning": False,
-<<<<<<< HEAD
-        "runCount": context.store.number("SELECT count(*) FROM runs WHERE project_id = ? AND sweep = ?", mine),
-=======
         "runCount": _over_runs(context, row, "count(*)"),
->>>>>>> sandbox
         "runCountExpected": search.expected_runs(config),
     }
 
