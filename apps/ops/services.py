@@ -1,7 +1,7 @@
 """What an operator asks of the machine."""
 
 from django.db import transaction
-from kombu.exceptions import OperationalError
+from celery.exceptions import OperationalError
 
 from apps.audit.services import record
 from apps.ops.tasks import sync_slurm, sync_wandb

@@ -42,11 +42,11 @@ def detect(
     if setting == "auto":
         return _best(checks)
     if setting not in KINDS:
-        raise Permanent(f"SCHEDULER is {setting!r}: set it to auto, {', '.join(KINDS)}.")
+        raise Permanent(f"[slurm] adapter is {setting!r}: set it to auto, {', '.join(KINDS)}.")
     problem = checks.get(setting, lambda: "")()
     if problem:
-        raise Permanent(f"SCHEDULER={setting} cannot work here: {problem} Or set SCHEDULER=auto.")
-    return Detection(setting, f"SCHEDULER={setting} is set.")
+        raise Permanent(f"[slurm] adapter = '{setting}' cannot work here: {problem} Or set it to 'auto'.")
+    return Detection(setting, f"[slurm] adapter = '{setting}' is set.")
 
 
 def _best(checks: Mapping[str, Callable[[], str]]) -> Detection:

@@ -1,12 +1,16 @@
 """The main job on real input: real Slurm, the real wandb client, real training, Celery workers, a real browser."""
 
+import json
 import os
 import re
 import shutil
 import signal
+import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -87,13 +91,18 @@ class Team:
 
     def __init__(self, cluster: SlurmCluster, sandbox: SandboxServer, root: Path) -> None:
         self.cluster, self.root = cluster, root
-        self.env = {**sandbox.env, "SLURM_CONF": cluster.env["SLURM_CONF"], "WANDB_DIR": str(root)}
+        self.env = {
+            **sandbox.env,
+            "SLURM_CONF": cluster.env["SLURM_CONF"],
+            "WANDB_DIR": str(root),
+            "WANDB_SILENT": "false",
+        }
         self.env["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{self.env['PATH']}"
 
     def run(self, *command: str) -> str:
-        import subprocess
-
-        done = subprocess.run(command, cwd=self.root, env=self.env, capture_output=True, text=True, timeout=60)
+        done = subprocess.run(
+            command, cwd=self.root, env=self.env, capture_output=True, text=True, timeout=60, check=False
+        )
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout + done.stderr
 
@@ -106,9 +115,8 @@ class Team:
         return found[1]
 
     def submit_agents(self, sweep_id: str, count: int, *options: str) -> str:
-        self.env["WANDB_SILENT"] = "false"
         return self.run(
-            "sbatch", "--parsable", f"--array=0-{count - 1}", "--gpus=0", "--partition=batch", *options,
+            "sbatch", "--parsable", f"--array=0-{count - 1}", "--mem=1200M", "--partition=batch", *options,
             "experiments/agent.sbatch", f"sandbox/digits/{sweep_id}", "1",
         ).strip()  # fmt: skip
 
@@ -132,6 +140,16 @@ class Team:
             try:
                 os.kill(pid, signal.SIGKILL)
             except ProcessLookupError:
+                continue
+
+    def leave_nothing_running(self) -> None:
+        """End what this cluster's jobs started: without cgroups Slurm loses sight of an agent's children."""
+        mark = f"SLURM_CONF={self.env['SLURM_CONF']}".encode()
+        for folder in Path("/proc").glob("[0-9]*"):
+            try:
+                if mark in (folder / "environ").read_bytes() and b"train.py" in (folder / "cmdline").read_bytes():
+                    os.kill(int(folder.name), signal.SIGKILL)
+            except OSError:
                 continue
 
 
@@ -171,44 +189,68 @@ def passes(sweepboard: RunningSweepboard) -> None:
 
 
 @pytest.fixture(scope="module")
-def team(cluster: SlurmCluster, sandbox: SandboxServer, root: Path) -> Team:
-    return Team(cluster, sandbox, root)
+def team(cluster: SlurmCluster, sandbox: SandboxServer, root: Path) -> Iterator[Team]:
+    people = Team(cluster, sandbox, root)
+    yield people
+    people.leave_nothing_running()
 
 
-def test_the_board_shows_each_run_for_what_it_is(team: Team, sweepboard: RunningSweepboard, page: Page) -> None:
-    errors: list[str] = []
-    page.on("pageerror", lambda error: errors.append(str(error)))
+@dataclass(frozen=True)
+class Story:
+    """What happened in this workspace: run ids by what became of them, and the job that was preempted."""
+
+    killed: str
+    preempted: str
+    healthy: str
+    early: str
+    preempted_job: str
+
+
+@pytest.fixture(scope="module")
+def story(team: Team, sweepboard: RunningSweepboard) -> Story:
+    """Train four runs on the cluster; kill one -9, preempt one, let one finish too early, leave one alone."""
     trouble = team.create_sweep(sweep_text("trouble", [1, 2, 3]))
     early = team.create_sweep(sweep_text("early", [4], epochs=40, patience=1, lr=3.0))
-    agents = team.submit_agents(trouble, 3)
-    early_job = team.submit_agents(early, 1)
+    agents, early_job = team.submit_agents(trouble, 3), team.submit_agents(early, 1)
     killed, preempted, healthy = (team.wait_until_training(f"{agents}_{task}") for task in range(3))
-    log_in(page, sweepboard)
-
-    team.kill_hard(f"{agents}_0")
-    attempts = _preempt(team, f"{agents}_1")
-    assert attempts >= 1
     _wait_for_end(team, f"{early_job}_0")
+    team.kill_hard(f"{agents}_0")
+    _preempt(team, f"{agents}_1")
     passes(sweepboard)
+    return Story(killed, preempted, healthy, team.wait_until_training(f"{early_job}_0", 1), f"{agents}_1")
 
-    page.goto(sweepboard.url)
+
+def test_the_board_shows_each_run_for_what_it_is(story: Story, sweepboard: RunningSweepboard, page: Page) -> None:
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+    log_in(page, sweepboard)
     for name in ("trouble", "early"):
         page.locator(".sweep .toggle", has_text=name).click()
-        expect(page.locator(".sweep", has=page.locator(".toggle", has_text=name)).locator("table.runs")).to_be_visible()
-    row = {run: page.locator("table.runs tr", has_text=run) for run in (killed, preempted, healthy)}
-    expect(row[killed]).to_contain_text("running")
-    expect(row[killed].locator(".badge.critical")).to_contain_text("zombie")
-    expect(row[preempted]).to_contain_text(re.compile("PENDING|RUNNING|PREEMPTED"))
-    expect(row[healthy]).to_contain_text("RUNNING")
-    expect(row[healthy].locator(".badge")).to_have_count(0)
-    early_row = page.locator(".sweep", has=page.locator(".toggle", has_text="early"))
-    expect(early_row.locator(".badge.critical").first).to_contain_text("fast-completion")
+        sweep = page.locator(".sweep", has=page.locator(".toggle", has_text=name))
+        expect(sweep.locator("table.runs")).to_be_visible()
+    row = {run: page.locator("table.runs tr", has_text=run) for run in (story.killed, story.preempted, story.healthy)}
+    expect(row[story.killed]).to_contain_text("running")
+    expect(row[story.killed].locator(".badge.critical")).to_contain_text("zombie")
+    expect(row[story.preempted].locator("td").nth(1)).to_contain_text(re.compile("PENDING|RUNNING|PREEMPTED"))
+    expect(row[story.preempted].locator(".badge.critical")).to_have_count(0)
+    expect(row[story.healthy]).to_contain_text("RUNNING")
+    expect(row[story.healthy].locator(".badge")).to_have_count(0)
+    early_row = page.locator("table.runs tr", has_text=story.early)
+    expect(early_row.locator(".badge.critical")).to_contain_text("fast-completion")
+    early_row.locator(".badge.critical").click()
+    expect(page.locator(".tip:popover-open")).to_contain_text("at epoch 2 of 40 (log)")
     assert errors == []
 
 
 def _preempt(team: Team, job_id: str) -> int:
     """Submit urgent work to the node of a job until Slurm takes the node away from it; return the attempts."""
     node = team.run("squeue", "-h", "-r", "-j", job_id, "-o", "%N").strip()
+    assert node, (
+        team.run("squeue", "-r")
+        + team.run("sacct", "-X", "-D", "-o", "JobID,State,ExitCode,NodeList,Start,End")
+        + team.log(job_id)
+    )
     path = team.root / "urgent.sbatch"
     path.write_text(URGENT)
     team.run("sbatch", "--partition=urgent", f"--nodelist={node}", "--exclusive", "--output=/dev/null", str(path))
@@ -228,9 +270,9 @@ def _wait_for_end(team: Team, job_id: str) -> None:
         time.sleep(0.5)
 
 
-def test_a_preempted_run_comes_back_under_its_own_id(team: Team, sweepboard: RunningSweepboard) -> None:
+def test_a_preempted_run_comes_back_under_its_own_id(team: Team, story: Story, sweepboard: RunningSweepboard) -> None:
     """The requeued job continues its run from the checkpoint; both attempts are kept apart."""
-    job_id = team.run("sacct", "-X", "-D", "-n", "-P", "-s", "PREEMPTED", "-o", "JobID").split()[0]
+    job_id = story.preempted_job
     deadline = time.monotonic() + 90
     while "Resumed from" not in team.log(job_id):
         assert time.monotonic() < deadline, team.log(job_id)
@@ -242,7 +284,9 @@ def test_a_preempted_run_comes_back_under_its_own_id(team: Team, sweepboard: Run
     assert f"job {job_id} (RUNNING)" in history
 
 
-def test_the_report_stands_in_the_workspace_and_keeps_the_notes(root: Path, sweepboard: RunningSweepboard) -> None:
+def test_the_report_stands_in_the_workspace_and_keeps_the_notes(
+    story: Story, root: Path, sweepboard: RunningSweepboard
+) -> None:
     path = root / "ACTIVE_SWEEPS.md"
     sweepboard.wait_for(path.is_file, 30, "the report should be written")
     path.write_text(path.read_text() + "\nAsk Mira about seed 3.\n")
@@ -255,10 +299,7 @@ def test_the_report_stands_in_the_workspace_and_keeps_the_notes(root: Path, swee
     ]  # fmt: skip
 
 
-def test_readiness_names_every_source(sweepboard: RunningSweepboard) -> None:
-    import json
-    import urllib.request
-
+def test_readiness_names_every_source(story: Story, sweepboard: RunningSweepboard) -> None:
     with urllib.request.urlopen(f"{sweepboard.url}readyz", timeout=5) as answer:
         said = json.load(answer)
     assert said["status"] == "ok"

@@ -1,0 +1,119 @@
+"""Runs every layer of tests, on SQLite and on PostgreSQL: `make test` calls it.
+
+It installs the system packages that the layers need when it may (root or passwordless sudo, apt); otherwise it
+names every layer that is left out, and with CI=true a left-out layer is a failure.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = (
+    "slurmctld slurmd slurmdbd slurm-client slurm-wlm-basic-plugins slurm-wlm-mysql-plugin munge "
+    "mariadb-server redis-server postgresql chromium"
+).split()
+PROGRAMS = ("slurmctld", "slurmd", "slurmdbd", "squeue", "munged", "mariadbd", "redis-server", "chromium")
+WORKERS = ("-n", "2", "--dist", "loadscope")
+
+
+def say(text: str) -> None:
+    sys.stdout.write(f"\n=== {text}\n")
+    sys.stdout.flush()
+
+
+def missing_programs() -> list[str]:
+    path = f"{os.environ.get('PATH', '')}:/usr/local/sbin:/usr/sbin:/sbin"
+    missing = [name for name in PROGRAMS if shutil.which(name, path=path) is None]
+    from tests.services import postgres
+
+    return missing if postgres.binaries() else [*missing, "postgresql"]
+
+
+def install_packages() -> None:
+    """Install what is missing where we may; say so where we may not."""
+    missing = missing_programs()
+    if not missing:
+        return
+    say(f"Missing for some layers: {', '.join(missing)}")
+    rights = [] if os.geteuid() == 0 else ["sudo", "-n"]
+    if shutil.which("apt-get") is None or (rights and subprocess.run([*rights, "true"], check=False).returncode):
+        say("They cannot be installed here (no apt, or no right to). The layers that need them are left out.")
+        return
+    # Packages must not start services: tests bring up their own.
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
+    for command in (
+        ["apt-get", "update", "-qq"],
+        ["apt-get", "install", "-y", "-qq", "--no-install-recommends", *PACKAGES],
+    ):
+        subprocess.run(
+            [*rights, *(["env"] if rights else []), *command], env=environment, check=False, stdout=subprocess.DEVNULL
+        )
+
+
+class Layers:
+    """Runs one layer after the other and remembers how each ended."""
+
+    def __init__(self) -> None:
+        self.results: list[tuple[str, int, float]] = []
+
+    def run(self, title: str, command: Sequence[str], environment: Mapping[str, str] | None = None) -> None:
+        say(title)
+        began = time.monotonic()
+        done = subprocess.run(command, cwd=ROOT, env={**os.environ, **(environment or {})}, check=False)
+        self.results.append((title, done.returncode, time.monotonic() - began))
+
+    def pytest(self, title: str, arguments: Sequence[str], environment: Mapping[str, str] | None = None) -> None:
+        self.run(title, [sys.executable, "-m", "pytest", "-q", "-rs", *arguments], environment)
+
+    def report(self) -> int:
+        say("Layers")
+        for title, code, seconds in self.results:
+            sys.stdout.write(f"{'ok    ' if code == 0 else 'FAILED'} {seconds:7.1f} s  {title}\n")
+        left_out = missing_programs()
+        if left_out:
+            sys.stdout.write(f"LEFT OUT: what needs {', '.join(left_out)}\n")
+        failed = [title for title, code, _ in self.results if code]
+        if left_out and os.environ.get("CI"):
+            failed.append("left-out layers")
+        sys.stdout.write(f"{len(self.results) - len(failed)} passed, {len(failed)} failed\n")
+        return 1 if failed else 0
+
+
+def main() -> int:
+    install_packages()
+    layers = Layers()
+    layers.pytest("unit and guards", ["tests/unit", "tests/guards", *WORKERS])
+    layers.pytest("integration, on SQLite and the embedded Redis", ["tests/integration", *WORKERS])
+    layers.pytest("contract", ["tests/contract", *WORKERS])
+    layers.pytest("browser and end to end, on SQLite and the embedded Redis", ["tests/browser"])
+    with ExitStack() as services:
+        environment = _servers(services)
+        if environment:
+            layers.pytest("integration, on PostgreSQL and Redis", ["tests/integration", *WORKERS], environment)
+            layers.pytest("browser and end to end, on PostgreSQL and Redis", ["tests/browser"], environment)
+    layers.run("benchmarks, smoke run", [sys.executable, "-m", "benchmarks", "--smoke"])
+    return layers.report()
+
+
+def _servers(services: ExitStack) -> dict[str, str]:
+    """Bring up PostgreSQL and Redis for the second half; empty where this machine has no PostgreSQL or Redis."""
+    from tests.services import postgres
+    from tests.services.redis import running_redis
+
+    binary = shutil.which("redis-server")
+    if not postgres.available()[0] or binary is None:
+        return {}
+    return {
+        "DATABASE_URL": services.enter_context(postgres.running_postgres()),
+        "REDIS_URL": services.enter_context(running_redis(binary)),
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main())
