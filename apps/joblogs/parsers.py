@@ -88,8 +88,11 @@ def plain(line: str) -> LineProgress | None:
 
 
 def progress_in(line: str) -> LineProgress | None:
-    """Return what the first parser that knows the line reads in it."""
-    if "epoch" not in line and "Epoch" not in line and "EPOCH" not in line:
+    """Return what the first parser that knows the line reads in it.
+
+    The client's own summary at the end of a run (``wandb:  epoch 3``) repeats what the training said.
+    """
+    if line.startswith("wandb:") or ("epoch" not in line and "Epoch" not in line and "EPOCH" not in line):
         return None
     return next((found for one in PARSERS if (found := one(line)) is not None), None)
 

@@ -1,7 +1,7 @@
 """What an operator asks of the machine."""
 
-from django.db import transaction
 from celery.exceptions import OperationalError
+from django.db import transaction
 
 from apps.audit.services import record
 from apps.ops.tasks import sync_slurm, sync_wandb

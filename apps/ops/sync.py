@@ -28,6 +28,7 @@ from apps.sweeps.models import Run, Sweep
 from apps.sweeps.services import sync_project
 from apps.sweeps.wiring import make_source
 from apps.workspaces.selectors import active_workspaces, current_config, workspace_by_project
+from apps.workspaces.services import apply_config
 
 log = structlog.get_logger(__name__)
 PASS_LEASE = 600.0
@@ -55,6 +56,7 @@ def sync_wandb(*, full: bool = False, progress: Progress = _quiet) -> Outcome:
     outcome = Outcome()
     try:
         with lease("sync:wandb", seconds=PASS_LEASE):
+            apply_config(config=current_config())
             for project in current_config().projects():
                 progress(f"W&B {project}")
                 _sync_one_project(project, full, outcome)
@@ -87,6 +89,7 @@ def sync_slurm(*, full: bool = False, progress: Progress = _quiet) -> Outcome:
     progress("Slurm")
     try:
         with lease("sync:slurm", seconds=PASS_LEASE):
+            apply_config(config=current_config())
             changes = sync_jobs(
                 scheduler=make_scheduler(),
                 now=utcnow(),

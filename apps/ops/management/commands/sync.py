@@ -11,7 +11,6 @@ from apps.audit.models import SyncPass
 from apps.core.errors import SweepboardError
 from apps.ops import sync
 from apps.workspaces.selectors import current_config
-from apps.workspaces.services import apply_config
 
 
 class Command(BaseCommand):
@@ -24,7 +23,6 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         before = SyncPass.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
         try:
-            apply_config(config=current_config())
             outcomes = self._passes(options["source"], options["full"])
         except SweepboardError as error:
             raise CommandError(str(error)) from error

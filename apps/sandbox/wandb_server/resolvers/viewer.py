@@ -30,3 +30,9 @@ def viewer(context: Context, _source: object) -> Node:
 def server_info(_context: Context, _source: object) -> Node:
     """Return no optional features: the client then uses what every W&B server can do."""
     return {"features": [], "cliVersionInfo": {}}
+
+
+@resolves("Query", "entity")
+def entity(_context: Context, _source: object, name: str) -> Node:
+    """Return an entity that belongs to no organization; the client asks at the start of every online run."""
+    return {"organization": None}
