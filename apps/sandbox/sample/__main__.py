@@ -61,6 +61,10 @@ def cancel_old_sweeps(driver: SampleDriver) -> None:
         old = [sweep.id for sweep in api.project(*reversed(PROJECT.split("/"))).sweeps() if sweep.state == "RUNNING"]
     except ValueError:
         return  # the project is made with its first sweep
+    finally:
+        # Or every job below would share the side process of ours, and none could be killed alone.
+        wandb.teardown()
+        os.environ.pop("WANDB_SERVICE", None)
     for sweep_id in old:
         driver.run_wandb("sweep", "--cancel", f"{PROJECT}/{sweep_id}")
 

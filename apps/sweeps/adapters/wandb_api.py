@@ -112,7 +112,10 @@ def _make_api(base_url: str, api_key: str, timeout: int) -> Any:
 
     with contextlib.suppress(AttributeError):
         wandb.setup(settings=wandb.Settings(silent=True, base_url=base_url))
-    return wandb.Api(overrides={"base_url": base_url}, api_key=api_key, timeout=timeout)
+    api = wandb.Api(overrides={"base_url": base_url}, api_key=api_key, timeout=timeout)
+    # The client offers its side process to our children; a job that this process submits must have its own.
+    os.environ.pop("WANDB_SERVICE", None)
+    return api
 
 
 def _flat_sweeps_class() -> Any:
@@ -163,7 +166,7 @@ def _translated(error: Exception, base_url: str, project: str) -> SweepboardErro
     """Turn what the client raised into one of our two kinds, with a sentence."""
     status, said = _status_of(error), str(error).strip().splitlines()[0][:300] if str(error).strip() else ""
     where = f"project {project} at {base_url}" if project else base_url
-    if status in (401, 403) or type(error).__name__ == "AuthenticationError":
+    if status in (401, 403) or (not status and type(error).__name__ == "AuthenticationError"):
         return Permanent(f"W&B refuses the key for {where}: check WANDB_API_KEY and WANDB_BASE_URL.")
     if status == 404 or "could not find project" in said.lower():
         return Permanent(f"W&B does not know {where}: check `projects` in sweepboard.toml.")
