@@ -31,11 +31,8 @@ class Plan:
 
 def plan_start() -> Plan:
     """Check every setting and return what to run; ``CannotStart`` or ``ConfigError`` says what to set."""
-    _check_home()
     _check_port()
-    _check_database()
-    if not settings.EMBEDDED_REDIS:
-        _check_redis()
+    check_services()
     config = current_config()
     if settings.SAMPLE or not (settings.WANDB_API_KEY or config.wandb.api_key):
         _check_nothing_half_set(config)
@@ -48,6 +45,14 @@ def plan_start() -> Plan:
     _check_roots(config)
     found = detection(config.slurm.adapter)
     return Plan(config, sandbox=False, scheduler=f"{found.kind}: {found.reason}")
+
+
+def check_services() -> None:
+    """Check the state folder, the database and, where one is named, Redis."""
+    _check_home()
+    _check_database()
+    if not settings.EMBEDDED_REDIS:
+        _check_redis()
 
 
 def _check_home() -> None:

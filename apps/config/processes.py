@@ -30,10 +30,13 @@ class Watched:
 
 
 class Supervisor:
-    """Runs processes until one Ctrl-C, or until one of them cannot be kept alive."""
+    """Runs processes until one Ctrl-C, or until one of them cannot be kept alive.
+
+    ``environment`` is what the processes started from now on get.
+    """
 
     def __init__(self, environment: Mapping[str, str], say: Callable[[str], None]) -> None:
-        self._environment = dict(environment)
+        self.environment = dict(environment)
         self._say = say
         self._watched: list[Watched] = []
         self.stopping = threading.Event()
@@ -42,7 +45,7 @@ class Supervisor:
         """Start a process; its output comes out line by line under its name."""
         watched.process = subprocess.Popen(
             list(watched.command),
-            env=self._environment,
+            env=self.environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

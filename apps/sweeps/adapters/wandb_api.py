@@ -34,9 +34,9 @@ class WandbApiSource:
 
     def __init__(self, *, base_url: str, api_key: str, timeout: int = 20) -> None:
         self.requests = 0
-        self._base_url = base_url or "https://api.wandb.ai"
+        self._base_url = base_url
         self._scratch = tempfile.mkdtemp(prefix="sweepboard-wandb-")
-        os.environ.update(QUIET, WANDB_DIR=self._scratch)
+        _clean_environment(self._scratch)
         self._api = self._asked(lambda: _make_api(self._base_url, api_key, timeout))
 
     def sweeps(self, project: str) -> list[SweepRecord]:
@@ -107,12 +107,21 @@ class WandbApiSource:
             raise _translated(error, self._base_url, project) from error
 
 
+def _clean_environment(scratch: str) -> None:
+    """Set what the client reads from its environment; an empty variable would count as a value."""
+    for name in [name for name, value in os.environ.items() if name.startswith("WANDB_") and not value]:
+        del os.environ[name]
+    os.environ.update(QUIET, WANDB_DIR=scratch)
+
+
 def _make_api(base_url: str, api_key: str, timeout: int) -> Any:
     import wandb
 
     with contextlib.suppress(AttributeError):
-        wandb.setup(settings=wandb.Settings(silent=True, base_url=base_url))
-    api = wandb.Api(overrides={"base_url": base_url}, api_key=api_key, timeout=timeout)
+        wandb.setup(settings=wandb.Settings(silent=True))
+    # Without a server of the team's own, the client knows best where the hosted one is.
+    overrides = {"base_url": base_url} if base_url else {}
+    api = wandb.Api(overrides=overrides, api_key=api_key, timeout=timeout)
     # The client offers its side process to our children; a job that this process submits must have its own.
     os.environ.pop("WANDB_SERVICE", None)
     return api
@@ -165,7 +174,8 @@ def _zulu(moment: datetime) -> str:
 def _translated(error: Exception, base_url: str, project: str) -> SweepboardError:
     """Turn what the client raised into one of our two kinds, with a sentence."""
     status, said = _status_of(error), str(error).strip().splitlines()[0][:300] if str(error).strip() else ""
-    where = f"project {project} at {base_url}" if project else base_url
+    server = base_url or "hosted W&B"
+    where = f"project {project} at {server}" if project else server
     if status in (401, 403) or (not status and type(error).__name__ == "AuthenticationError"):
         return Permanent(f"W&B refuses the key for {where}: check WANDB_API_KEY and WANDB_BASE_URL.")
     if status == 404 or "could not find project" in said.lower():

@@ -3,6 +3,7 @@
 import os
 import secrets
 import signal
+import socket
 import sys
 import time
 import urllib.request
@@ -11,14 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 
 from apps.config import env
+from apps.config.management.commands.prepare import prepare
 from apps.config.preflight import Plan, plan_start
 from apps.config.processes import Supervisor, Watched
 from apps.core.errors import SweepboardError
-from apps.ops.accounts import ADMIN, ensure_accounts
+from apps.ops.accounts import ADMIN
 
 PYTHON = sys.executable
 
@@ -31,15 +32,12 @@ class Command(BaseCommand):
             plan = plan_start()
         except SweepboardError as error:
             raise CommandError(f"Sweepboard cannot start.\n{error}") from error
-        call_command("migrate", verbosity=0, interactive=False)
-        call_command("collectstatic", verbosity=0, interactive=False)
-        password = ensure_accounts()
-        environment = dict(os.environ)
-        supervisor = Supervisor(environment, self._say)
+        password = prepare()
+        supervisor = Supervisor(os.environ, self._say)
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: supervisor.stopping.set())
         try:
-            status = self._run(supervisor, environment, plan, password)
+            status = self._run(supervisor, plan, password)
         finally:
             self._say("Stopping …")
             supervisor.stop()
@@ -50,12 +48,11 @@ class Command(BaseCommand):
         self.stdout.write(text)
         self.stdout.flush()
 
-    def _run(self, supervisor: Supervisor, environment: dict[str, str], plan: Plan, password: str) -> int:
+    def _run(self, supervisor: Supervisor, plan: Plan, password: str) -> int:
         if settings.EMBEDDED_REDIS:
             supervisor.start(Watched("redis", _embedded_redis()))
         if plan.sandbox:
-            _start_sandbox(supervisor, environment, self._say)
-        supervisor._environment.update(environment)
+            supervisor.environment.update(_start_sandbox(supervisor))
         supervisor.start(Watched("worker", _celery("worker")))
         supervisor.start(Watched("web", _gunicorn()))
         supervisor.start(Watched("beat", _celery("beat"), stop_seconds=5))
@@ -89,8 +86,8 @@ def _embedded_redis() -> list[str]:
     ]
 
 
-def _start_sandbox(supervisor: Supervisor, environment: dict[str, str], say: Any) -> None:
-    """Start the sandbox W&B server and leave its address for commands in other terminals."""
+def _start_sandbox(supervisor: Supervisor) -> Mapping[str, str]:
+    """Start the sandbox W&B server and return what the other processes need to reach it."""
     folder = env.SAMPLE_ENV.parent
     folder.mkdir(parents=True, exist_ok=True)
     port_file = folder / "wandb.port"
@@ -105,13 +102,11 @@ def _start_sandbox(supervisor: Supervisor, environment: dict[str, str], say: Any
         if time.monotonic() > deadline:
             raise CommandError("The sandbox W&B server did not start; its output above says why.")
         time.sleep(0.1)
-    environment.update(_sample_environment(folder, port_file.read_text().strip()))
+    return _sample_environment(folder, port_file.read_text().strip())
 
 
 def _is_free(port: str) -> bool:
     """Links of earlier runs go on working when the sandbox keeps its port."""
-    import socket
-
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -122,6 +117,7 @@ def _is_free(port: str) -> bool:
 
 
 def _sample_environment(folder: Path, port: str) -> Mapping[str, str]:
+    """Lay out the sample workspace, and leave its settings for commands in other terminals."""
     from apps.sandbox.sample import layout
 
     config = layout.write_workspace(folder)
