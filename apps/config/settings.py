@@ -17,7 +17,6 @@ ALLOWED_HOSTS = [*dict.fromkeys(["127.0.0.1", "localhost", "[::1]", env.HOST, *e
 CSRF_TRUSTED_ORIGINS = [f"https://{host}" for host in env.EXTRA_HOSTS]
 
 INSTALLED_APPS = [
-    "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",

@@ -22,3 +22,17 @@ def ensure_accounts() -> str:
     User.objects.create_superuser(ADMIN, password=password)
     record(type="user.created", actor="first start", subject=ADMIN, role=Role.ADMIN.value)
     return password
+
+
+@transaction.atomic
+def set_role(*, name: str, role: Role) -> str:
+    """Give a user exactly one role and return the password if the user was made for it, else an empty string."""
+    user, created = User.objects.get_or_create(username=name)
+    password = secrets.token_urlsafe(12) if created else ""
+    if created:
+        user.set_password(password)
+        user.save()
+    group, _ = Group.objects.get_or_create(name=role.value)
+    user.groups.set([group])
+    record(type="user.created" if created else "user.role", actor="command line", subject=name, role=role.value)
+    return password

@@ -31,7 +31,7 @@ from apps.workspaces.selectors import active_workspaces, current_config, workspa
 from apps.workspaces.services import apply_config
 
 log = structlog.get_logger(__name__)
-PASS_LEASE = 600.0
+PASS_LEASE = 340.0  # a little more than the task may take: a worker killed -9 blocks no longer than this
 JOIN_LEASE = 300.0
 Progress = Callable[[str], None]
 
