@@ -6,6 +6,7 @@ Every variable here is described in ``.env.example``; a guard test compares the 
 import hashlib
 import os
 import secrets
+import sys
 import tempfile
 from pathlib import Path
 
@@ -18,7 +19,20 @@ if (BASE_DIR / ".env").is_file():
     environ.Env.read_env(str(BASE_DIR / ".env"))
 
 _HOME_DEFAULT = BASE_DIR / "var"
-HOME = Path(env.str("SWEEPBOARD_HOME", default=str(_HOME_DEFAULT))).expanduser().resolve()
+
+
+def state_folder(path: Path) -> Path:
+    """Return ``path`` as a folder that can be written, made if needed; stops the start with a sentence if not."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        sys.exit(f"{path} cannot be made ({error.strerror}). Set SWEEPBOARD_HOME to a folder of yours.")
+    if not os.access(path, os.W_OK):
+        sys.exit(f"{path} cannot be written. Set SWEEPBOARD_HOME to a folder of yours.")
+    return path
+
+
+HOME = state_folder(Path(env.str("SWEEPBOARD_HOME", default=str(_HOME_DEFAULT))).expanduser().resolve())
 SAMPLE_ENV = HOME / "sample" / "sandbox.env"
 # `make run` without a W&B key leaves here how to reach its sandbox, for commands in other terminals.
 if SAMPLE_ENV.is_file() and not env.str("WANDB_API_KEY", default=""):
@@ -53,7 +67,6 @@ def secret_key() -> str:
     """SECRET_KEY, or one that is made once and kept in the state folder, readable by its owner only."""
     if given := env.str("SECRET_KEY", default=""):
         return str(given)
-    HOME.mkdir(parents=True, exist_ok=True)
     path = HOME / "secret_key"
     try:
         fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

@@ -1,6 +1,5 @@
 """What `make run` checks before it starts anything. Every problem is a sentence that says what to set."""
 
-import os
 import socket
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,20 +47,10 @@ def plan_start() -> Plan:
 
 
 def check_services() -> None:
-    """Check the state folder, the database and, where one is named, Redis."""
-    _check_home()
+    """Check the database and, where one is named, Redis; the state folder was checked with the settings."""
     _check_database()
     if not settings.EMBEDDED_REDIS:
         _check_redis()
-
-
-def _check_home() -> None:
-    try:
-        env.HOME.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise CannotStart(f"{env.HOME} cannot be made ({error.strerror}). Set SWEEPBOARD_HOME.") from error
-    if not os.access(env.HOME, os.W_OK):
-        raise CannotStart(f"{env.HOME} cannot be written. Set SWEEPBOARD_HOME to a folder of yours.")
 
 
 def _check_port() -> None:
