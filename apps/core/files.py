@@ -11,7 +11,10 @@ from apps.core.errors import Permanent
 def confined(root: Path, relative: str | Path) -> Path:
     """Return ``root/relative`` with links resolved; ``Permanent`` if that leaves ``root``."""
     resolved_root = root.resolve()
-    path = (resolved_root / relative).resolve()
+    try:
+        path = (resolved_root / relative).resolve()
+    except RuntimeError as error:
+        raise Permanent(f"{relative} in {root} is a link that leads to itself.") from error
     if not path.is_relative_to(resolved_root):
         raise Permanent(f"{relative} leads out of {root}; nothing was read or written there.")
     return path
