@@ -20,6 +20,14 @@ def confined(root: Path, relative: str | Path) -> Path:
     return path
 
 
+def is_inside(root: Path, path: Path) -> bool:
+    """Tell whether ``path``, links resolved, lies below the resolved ``root``; a link to itself does not."""
+    try:
+        return path.resolve().is_relative_to(root)
+    except RuntimeError:
+        return False
+
+
 def write_atomically(path: Path, text: str) -> bool:
     """Replace ``path`` by ``text`` through a temporary file beside it; False if it said so already.
 
