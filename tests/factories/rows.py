@@ -14,6 +14,7 @@ from apps.sweeps.models import Run, Sweep, SweepAgent
 from apps.workspaces.models import Workspace
 from tests.factories.moments import NOW, before
 
+
 class WorkspaceFactory(DjangoModelFactory[Workspace]):
     class Meta:
         model = Workspace

@@ -48,19 +48,27 @@ def test_the_top_level_holds_what_belongs_there() -> None:
 
 
 def test_no_file_grows_too_long() -> None:
-    long = {name_of(path): count for path in tracked(".py") if (count := len(path.read_text().splitlines())) > MAX_LINES}
+    long = {
+        name_of(path): count for path in tracked(".py") if (count := len(path.read_text().splitlines())) > MAX_LINES
+    }
     assert long == {}
 
 
 def test_only_the_configuration_reads_the_environment() -> None:
     reading = re.compile(r"os\.(environ|getenv)\b|\benviron\.Env\(")
-    found = [name for path in tracked(".py") if (name := name_of(path)).startswith("apps/") and reading.search(path.read_text())]
+    found = [
+        name
+        for path in tracked(".py")
+        if (name := name_of(path)).startswith("apps/") and reading.search(path.read_text())
+    ]
     assert [name for name in found if not name.startswith(READS_ENVIRONMENT)] == []
 
 
 def test_every_suppression_names_what_it_suppresses() -> None:
     bare = re.compile(r"#\s*noqa(?!: ?[A-Z]+\d)|#\s*type:\s*ignore(?!\[)")
-    assert [name_of(path) for path in tracked(".py") if path.name != "test_code.py" and bare.search(path.read_text())] == []
+    assert [
+        name_of(path) for path in tracked(".py") if path.name != "test_code.py" and bare.search(path.read_text())
+    ] == []
 
 
 @pytest.mark.parametrize("name", ["pyproject.toml", "tests/requirements.in"])
@@ -85,7 +93,9 @@ def test_no_real_host_is_named() -> None:
 
 def test_no_path_of_a_private_machine_is_named() -> None:
     private = re.compile(r"(?<![\w.])/(?:home|Users)/[a-z]")
-    files = [path for path in tracked(".py", ".md", ".toml", ".yml", ".example") if "/tests/" not in f"/{name_of(path)}"]
+    files = [
+        path for path in tracked(".py", ".md", ".toml", ".yml", ".example") if "/tests/" not in f"/{name_of(path)}"
+    ]
     assert [name_of(path) for path in files if private.search(path.read_text())] == []
 
 

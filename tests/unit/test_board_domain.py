@@ -82,7 +82,12 @@ def test_a_sweeps_progress_is_over_all_runs_that_are_expected(
 
 
 def test_the_worst_flag_comes_first() -> None:
-    rows = [row(1), row(2, badges=(badge("note"),)), row(3, badges=(badge("critical"),)), row(4, badges=(badge("warning"),))]
+    rows = [
+        row(1),
+        row(2, badges=(badge("note"),)),
+        row(3, badges=(badge("critical"),)),
+        row(4, badges=(badge("warning"),)),
+    ]
     assert [one.pk for one in sorted_rows(rows, "flags")] == [3, 4, 2, 1]
 
 
@@ -98,7 +103,9 @@ ROWS = st.builds(
 )
 
 
-@given(st.lists(ROWS, max_size=6), st.sampled_from([*SORT_KEYS, *(f"-{key}" for key in SORT_KEYS)]) | st.text(max_size=20))
+@given(
+    st.lists(ROWS, max_size=6), st.sampled_from([*SORT_KEYS, *(f"-{key}" for key in SORT_KEYS)]) | st.text(max_size=20)
+)
 def test_every_sort_keeps_every_row_and_nonsense_sorts_too(rows: list[BoardRow], sort: str) -> None:
     assert sorted(one.pk for one in sorted_rows(rows, sort)) == sorted(one.pk for one in rows)
 

@@ -95,9 +95,7 @@ def test_a_run_that_says_running_on_a_job_that_ended_is_a_zombie(state: str) -> 
     job = job_facts(state=state, end_at=before(minutes=10))
     finding = zombie(run_facts(slurm_state=state, job=job))
     assert finding is not None
-    assert finding.evidence == (
-        f"W&B says running, but job 12345 ended {state} 10 min ago; last heartbeat 20 s ago."
-    )
+    assert finding.evidence == (f"W&B says running, but job 12345 ended {state} 10 min ago; last heartbeat 20 s ago.")
 
 
 def test_a_run_that_says_running_without_any_job_is_a_zombie() -> None:
@@ -148,7 +146,9 @@ def test_a_run_that_never_beat_is_stale_by_its_beginning() -> None:
     assert stale_heartbeat(run_facts(heartbeat_at=None, created_at=None)) is None
 
 
-@pytest.mark.parametrize("values", [{"wandb_state": "crashed"}, {"slurm_state": "PENDING"}, {"slurm_state": "COMPLETED"}])
+@pytest.mark.parametrize(
+    "values", [{"wandb_state": "crashed"}, {"slurm_state": "PENDING"}, {"slurm_state": "COMPLETED"}]
+)
 def test_ended_waiting_and_zombie_runs_are_not_stale(values: dict[str, str]) -> None:
     assert stale_heartbeat(run_facts(**values, heartbeat_at=before(days=1))) is None
 

@@ -106,7 +106,9 @@ def in_pieces(text: str, cuts: list[int]) -> None:
     for start, end in zip(edges, edges[1:], strict=False):
         follow(state, text[start:end])
         # Between two passes the state is a row of the database.
-        state = restore_state(json.loads(json.dumps(dump_state(state))), [Trace(**asdict(t)) for t in state.traces.values()])
+        state = restore_state(
+            json.loads(json.dumps(dump_state(state))), [Trace(**asdict(t)) for t in state.traces.values()]
+        )
     expected = whole(text)
     assert {run: trace_values(trace) for run, trace in state.traces.items()} == {
         run: trace_values(trace) for run, trace in expected.traces.items()

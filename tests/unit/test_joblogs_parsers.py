@@ -48,7 +48,16 @@ def test_the_plain_form_tells_a_loss_that_is_no_number_too() -> None:
 
 @pytest.mark.parametrize(
     "line",
-    ["", "loss 0.31", "the number of epochs is 10", "{'lr': 0.1}", "{'epoch': [}", "{'epoch'", "epochs: many", "{'epoch', 3}"],
+    [
+        "",
+        "loss 0.31",
+        "the number of epochs is 10",
+        "{'lr': 0.1}",
+        "{'epoch': [}",
+        "{'epoch'",
+        "epochs: many",
+        "{'epoch', 3}",
+    ],
 )
 def test_a_line_without_progress_says_none(line: str) -> None:
     assert progress_in(line) is None
@@ -98,7 +107,10 @@ def test_the_line_that_names_the_sweep_is_known(line: str, sweep: str | None) ->
     [
         ("slurmstepd: error: *** JOB 12 ON n1 CANCELLED AT 2026-11-23T10:00:00 DUE TO PREEMPTION ***", "preemption"),
         ("slurmstepd: error: *** JOB 12 ON n1 CANCELLED AT 2026-11-23T10:00:00 DUE TO TIME LIMIT ***", "time-limit"),
-        ("slurmstepd: error: *** JOB 12 ON n1 CANCELLED AT 2026-11-23T10:00:00 DUE TO NODE FAILURE ***", "node-failure"),
+        (
+            "slurmstepd: error: *** JOB 12 ON n1 CANCELLED AT 2026-11-23T10:00:00 DUE TO NODE FAILURE ***",
+            "node-failure",
+        ),
         ("torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB.", "cuda-oom"),
         ("torch.cuda.OutOfMemoryError: CUDA out of memory. Tried to allocate 20 MiB", "cuda-oom"),
         ("RuntimeError: CUDA out of memory. Tried to allocate 20.00 MiB (GPU 0)", "cuda-oom"),

@@ -63,7 +63,9 @@ def test_dead_in_wandb_on_a_running_job_waits_one_heartbeat(wandb: str) -> None:
     assert found.action == "wait one heartbeat, then investigate"
 
 
-@pytest.mark.parametrize("wandb", ["running", "finished", *ENDED_BADLY, "preempting", "preempted", "pending", "new one"])
+@pytest.mark.parametrize(
+    "wandb", ["running", "finished", *ENDED_BADLY, "preempting", "preempted", "pending", "new one"]
+)
 def test_out_of_memory_is_the_hosts_whatever_wandb_says(wandb: str) -> None:
     found = meaning(wandb, "OUT_OF_MEMORY")
     assert found.pair is Pair.HOST_MEMORY

@@ -31,7 +31,16 @@ def test_a_sweeps_metric_is_read(config: dict[str, Any], metric: Metric) -> None
 
 @pytest.mark.parametrize(
     ("value", "number"),
-    [(1, 1.0), ("0.5", 0.5), ("NaN", None), (float("inf"), None), (True, None), (None, None), ([], None), (10**400, None)],
+    [
+        (1, 1.0),
+        ("0.5", 0.5),
+        ("NaN", None),
+        (float("inf"), None),
+        (True, None),
+        (None, None),
+        ([], None),
+        (10**400, None),
+    ],
 )
 def test_only_a_finite_number_is_a_number(value: Any, number: float | None) -> None:
     assert finite(value) == number

@@ -13,7 +13,6 @@ from apps.core.clock import utcnow
 register = template.Library()
 
 
-
 def _for_templates(function: Callable[..., str]) -> Callable[..., str]:
     """Take the empty text that a template makes of a missing row for the missing value that it is."""
 
