@@ -15,4 +15,4 @@ def overdue_runs() -> dict[int, int | None]:
     overdue = Run.objects.filter(
         Q(status=None) | ~Q(status__wandb_state=F("state")) | (Q(status__job__isnull=False) & job_changed)
     )
-    return dict(overdue.values_list("pk", "status__job"))
+    return {row["pk"]: row["status__job_id"] for row in overdue.values("pk", "status__job_id")}

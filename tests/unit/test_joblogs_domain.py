@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import asdict
+from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -103,7 +104,7 @@ def test_any_log_in_any_pieces_reads_as_the_whole(lines: list[tuple[str, str]], 
 
 def in_pieces(text: str, cuts: list[int]) -> None:
     state, edges = LogState(), sorted({0, *cuts, len(text)})
-    for start, end in zip(edges, edges[1:], strict=False):
+    for start, end in pairwise(edges):
         follow(state, text[start:end])
         # Between two passes the state is a row of the database.
         state = restore_state(
