@@ -1,7 +1,5 @@
 """A unit test opens no socket and touches no database."""
 
-from pathlib import Path
-
 import hypothesis
 import pytest
 from pytest_socket import disable_socket, enable_socket
@@ -23,9 +21,3 @@ def _no_sockets() -> object:
     disable_socket(allow_unix_socket=False)
     yield
     enable_socket()
-
-
-@pytest.fixture(autouse=True)
-def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A job without a folder of its own writes its log where it was submitted, which must not be the repository."""
-    monkeypatch.chdir(tmp_path)
