@@ -26,15 +26,20 @@ class Freshness:
 
 
 def freshness() -> list[Freshness]:
-    """Return one entry for every source and scope that was ever passed over, in three queries."""
+    """Return one entry for every source and scope that was ever passed over, in three queries.
+
+    An empty scope is a source that had not told its name yet; it gives way to the first one that did.
+    """
     last = SyncPass.objects.values("source", "scope").annotate(last=Max("pk"))
     good = SyncPass.objects.filter(error="").values("source", "scope").annotate(last=Max("pk"))
     keys = {row["last"] for row in last} | {row["last"] for row in good}
     rows = SyncPass.objects.in_bulk(keys)
     good_by_scope = {(row["source"], row["scope"]): rows[row["last"]] for row in good}
+    named = {row["source"] for row in last if row["scope"]}
     return [
         _freshness_of(rows[row["last"]], good_by_scope.get((row["source"], row["scope"])))
         for row in sorted(last, key=lambda row: (row["source"], row["scope"]))
+        if row["scope"] or row["source"] not in named
     ]
 
 

@@ -4,11 +4,13 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from urllib.parse import quote
 
 GENERATED = "<!-- AGENT-GENERATED: Do not commit to git unless explicitly requested -->"
 NOTES_HEADING = "## Notes"
 NO_NOTES = "\n_Write here: this section is kept when the file is made anew._\n"
 EMPTY = "—"
+_PLAIN_IN_URL = "%/:?#@&=+$,;~!*'"
 
 Cells = Sequence[str]
 
@@ -25,7 +27,8 @@ def link(text: str, url: str) -> str:
     """Return ``[id](url)``; TBD for a sweep that has no id yet."""
     if not text:
         return "TBD"
-    return f"[{cell(text)}]({url.replace(')', '%29').replace(' ', '%20')})" if url else f"{cell(text)} (no W&B link)"
+    # Whatever could end the link, its cell or its line is written as %XX.
+    return f"[{cell(text)}]({quote(url, _PLAIN_IN_URL, errors='replace')})" if url else f"{cell(text)} (no W&B link)"
 
 
 def cell(value: object) -> str:
@@ -54,7 +57,12 @@ def active_sweeps(title: str, updated: datetime, tables: Iterable[Table], notes:
 
 
 def notes_of(text: str) -> str:
-    """Return what stands below the Notes heading of an existing file; empty where there is none."""
+    """Return what stands below the Notes heading of an existing file; empty where there is none.
+
+    A file without the mark of generated ones was written by a person: all of it becomes the notes.
+    """
+    if GENERATED not in text:
+        return f"\n{text}" if text.strip() else ""
     found = re.search(r"^## Notes[ \t]*$", text, re.MULTILINE)
     return text[found.end() :] if found else ""
 

@@ -12,6 +12,7 @@ from apps.board import report, selectors
 from apps.board.presenters import Row, columns, present_rows, source_lines
 from apps.board.view import BoardView
 from apps.core.clock import utcnow
+from apps.core.errors import Permanent
 from apps.core.pages import render_page
 from apps.core.permissions import Permission, requires
 
@@ -31,12 +32,12 @@ def board_page(request: HttpRequest) -> HttpResponse:
 @requires(Permission.VIEW_BOARD)
 def updates(request: HttpRequest) -> HttpResponse:
     """Answer 204 when nothing is newer than revision ``since``; otherwise the rows on screen, out of band."""
-    since = request.GET.get("since", "")
+    since = _numbers(request, "since")
     newest = revision()
-    if since.isdecimal() and int(since) >= newest:
+    if since and max(since) >= newest:
         return HttpResponse(status=204)
     context = _context(BoardView.from_query(request.GET), newest)
-    shown = {int(pk) for pk in request.GET.get("shown", "").split(".") if pk.isdecimal()}
+    shown = _numbers(request, "shown")
     context["fresh"] = [row for row in context["rows"] if row.data.pk not in shown]
     context["left"] = sorted(shown - {row.data.pk for row in context["rows"]})
     context["rows"] = [row for row in context["rows"] if row.data.pk in shown]
@@ -49,7 +50,7 @@ def updates(request: HttpRequest) -> HttpResponse:
 @requires(Permission.VIEW_BOARD)
 def active_sweeps_text(request: HttpRequest) -> HttpResponse:
     """Answer ACTIVE_SWEEPS.md of one workspace, or of all, as text."""
-    text = report.active_sweeps_markdown(request.GET.get("workspace", ""), utcnow())
+    text = report.active_sweeps_markdown(_word(request, "workspace"), utcnow())
     return HttpResponse(text, content_type="text/plain; charset=utf-8")
 
 
@@ -58,8 +59,21 @@ def active_sweeps_text(request: HttpRequest) -> HttpResponse:
 @requires(Permission.VIEW_BOARD)
 def sweep_status_text(request: HttpRequest) -> HttpResponse:
     """Answer the chat form, `## Sweep Status` and one table, as text."""
-    text = report.sweep_status_markdown(request.GET.get("sweep", ""))
-    return HttpResponse(text, content_type="text/plain; charset=utf-8")
+    try:
+        text, status = report.sweep_status_markdown(_word(request, "sweep")), 200
+    except Permanent as error:
+        text, status = str(error), 404
+    return HttpResponse(text, content_type="text/plain; charset=utf-8", status=status)
+
+
+def _word(request: HttpRequest, name: str) -> str:
+    """Return a value of the query; PostgreSQL takes no NUL even in a question."""
+    return request.GET.get(name, "").replace("\x00", "\ufffd")
+
+
+def _numbers(request: HttpRequest, name: str) -> set[int]:
+    """Return the numbers of a value such as ``3.17``; nonsense is left out."""
+    return {int(part) for part in request.GET.get(name, "").split(".") if part.isdecimal() and len(part) < 16}
 
 
 def _context(view: BoardView, newest: int | None = None) -> dict[str, Any]:

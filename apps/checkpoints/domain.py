@@ -5,6 +5,8 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Protocol, TypeVar
 
+from apps.core.units import whole
+
 _STEP = re.compile(r"(?<![a-z])(?:checkpoint|global_?step|step)[-_=]?(\d+)", re.IGNORECASE)
 _EPOCH = re.compile(r"(?<![a-z])(?:epoch|ep)[-_=]?(\d+(?:\.\d+)?)", re.IGNORECASE)
 
@@ -22,7 +24,7 @@ C = TypeVar("C", bound=_Dated)
 def step_in_name(name: str) -> int | None:
     """Return the training step in a name such as ``checkpoint-5400`` or ``step=200.ckpt``."""
     found = _STEP.search(name)
-    return int(found[1]) if found else None
+    return whole(found[1]) if found else None
 
 
 def epoch_in_name(name: str) -> float | None:

@@ -11,10 +11,21 @@ from apps.core.errors import Permanent
 def confined(root: Path, relative: str | Path) -> Path:
     """Return ``root/relative`` with links resolved; ``Permanent`` if that leaves ``root``."""
     resolved_root = root.resolve()
-    path = (resolved_root / relative).resolve()
+    try:
+        path = (resolved_root / relative).resolve()
+    except RuntimeError as error:
+        raise Permanent(f"{relative} in {root} is a link that leads to itself.") from error
     if not path.is_relative_to(resolved_root):
         raise Permanent(f"{relative} leads out of {root}; nothing was read or written there.")
     return path
+
+
+def is_inside(root: Path, path: Path) -> bool:
+    """Tell whether ``path``, links resolved, lies below the resolved ``root``; a link to itself does not."""
+    try:
+        return path.resolve().is_relative_to(root)
+    except RuntimeError:
+        return False
 
 
 def write_atomically(path: Path, text: str) -> bool:

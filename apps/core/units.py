@@ -2,8 +2,10 @@
 
 import math
 from datetime import timedelta
+from typing import Any
 
 DASH = "—"
+_WIDEST = 2**63
 
 
 def duration(seconds: float | timedelta | None) -> str:
@@ -57,3 +59,12 @@ def number(value: float | None) -> str:
     if value == int(value) and abs(value) < 1e9:
         return str(int(value))
     return f"{value:.4g}"
+
+
+def whole(value: Any) -> int | None:
+    """Return a number as an integer that fits a 64-bit column; None for anything else."""
+    try:
+        number = int(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return number if -_WIDEST <= number < _WIDEST else None

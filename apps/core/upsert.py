@@ -33,15 +33,31 @@ def upsert(
     """Create or update one row per mapping and return what changed; run it inside a transaction.
 
     ``key`` names the fields that tell rows apart; of several mappings with one key the last wins.
-    A field in ``keep_if_empty`` keeps its old value when the new one is empty.
+    A field in ``keep_if_empty`` keeps its old value when the new one is empty. Text that does not fit its
+    column is made to: one odd row from outside must not fail the others.
     """
-    wanted = {tuple(row[name] for name in key): row for row in rows}
+    widths = _widths(model)
+    fitting = ({name: _fitted(value, widths.get(name)) for name, value in row.items()} for row in rows)
+    wanted = {tuple(row[name] for name in key): row for row in fitting}
     result: Upserted[M] = Upserted()
     keys = list(wanted)
     for start in range(0, len(keys), BATCH):
         batch = {one: wanted[one] for one in keys[start : start + BATCH]}
         _upsert_batch(model, key, batch, set(keep_if_empty), result)
     return result
+
+
+def _widths(model: type[models.Model]) -> dict[str, int]:
+    """Return the columns that hold text, and how many characters; 0 for any number."""
+    fields = (field for field in model._meta.concrete_fields if isinstance(field, models.CharField | models.TextField))
+    return {field.attname: field.max_length or 0 for field in fields}
+
+
+def _fitted(value: Any, width: int | None) -> Any:
+    if width is None or not isinstance(value, str):
+        return value
+    text = value.replace("\x00", "")  # PostgreSQL takes no NUL
+    return text[:width] if width else text
 
 
 def _upsert_batch(

@@ -9,11 +9,13 @@ SEVERITY_ORDER = {"critical": 0, "warning": 1, "note": 2}
 class RunStatus(models.Model):
     """The joined view of one run, made anew whenever one of its sources changed. Durations in seconds.
 
+    ``wandb_state`` is the one that was judged; a run that has another one by now was never judged anew.
     ``slurm_state`` may be NO JOB, UNKNOWN or NEXT RUN; ``agree`` is None where one side is unknown.
     """
 
     run = models.OneToOneField("sweeps.Run", on_delete=models.CASCADE, related_name="status")
     job = models.ForeignKey("slurm.Job", null=True, on_delete=models.SET_NULL, related_name="+")
+    wandb_state = models.CharField(max_length=30, blank=True)
     slurm_state = models.CharField(max_length=30)
     pair = models.CharField(max_length=60)
     action = models.CharField(max_length=200)

@@ -76,6 +76,7 @@ def _status_row(one: Gathered) -> dict[str, Any]:
     return {
         "run_id": one.run.pk,
         "job_id": one.job.pk if one.job else None,
+        "wandb_state": facts.wandb_state,
         "slurm_state": facts.slurm_state,
         "pair": facts.meaning.pair.value,
         "action": facts.meaning.action,

@@ -43,11 +43,12 @@ class LogState:
 def follow(state: LogState, text: str, *, last: bool = False) -> set[str]:
     """Read on and return the run ids whose traces changed.
 
-    ``text`` is what was appended; an unfinished last line waits in ``state.rest``, unless ``last``.
+    ``text`` is what was appended; an unfinished last line waits in ``state.rest``, unless ``last``;
+    of a very long one its beginning waits, because no more of it would be looked at either.
     A carriage return ends a line as well: that is how progress bars redraw themselves.
     """
     lines = (state.rest + text).replace("\r", "\n").split("\n")
-    state.rest = "" if last else lines.pop()[-MAX_LINE:]
+    state.rest = "" if last else lines.pop()[:MAX_LINE]
     return {run_id for line in lines if (run_id := _read_line(state, line[:MAX_LINE])) is not None}
 
 

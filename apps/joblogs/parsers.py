@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from apps.core.units import whole
+
 MAX_LINE = 4000  # a longer line is no progress line; it is cut before any pattern sees it
 
 
@@ -44,6 +46,9 @@ def _finite(value: Any) -> float | None:
     return number if number is not None and math.isfinite(number) else None
 
 
+_NOT_FINITE = re.compile(r"(?<![\w'-])(nan|-?inf)\b(?!')")
+
+
 @parser
 def python_dict(line: str) -> LineProgress | None:
     """``{'loss': 0.4, 'epoch': 12.0, 'global_step': 5400}``, as the Hugging Face Trainer prints it."""
@@ -51,15 +56,14 @@ def python_dict(line: str) -> LineProgress | None:
     if start < 0 or end < start or "'epoch'" not in line:
         return None
     try:
-        values = ast.literal_eval(re.sub(r"\b(nan|-?inf)\b(?!')", r"'\1'", line[start : end + 1]))
+        values = ast.literal_eval(_NOT_FINITE.sub(r"'\1'", line[start : end + 1]))
     except (ValueError, SyntaxError, MemoryError, RecursionError):
         return None
     if not isinstance(values, dict):
         return None
-    step = _finite(values.get("global_step", values.get("step")))
     return LineProgress(
         epoch=_finite(values.get("epoch")),
-        step=int(step) if step is not None else None,
+        step=whole(_finite(values.get("global_step", values.get("step")))),
         target_epochs=_finite(values.get("num_epochs", values.get("epochs"))),
         loss=_number(values.get("loss", values.get("train_loss"))),
     )
@@ -80,9 +84,9 @@ def plain(line: str) -> LineProgress | None:
         return None
     step, loss = _STEP.search(line), _LOSS.search(line)
     return LineProgress(
-        epoch=float(found["epoch"]),
-        step=int(step[1]) if step else None,
-        target_epochs=float(found["target"]) if found["target"] else None,
+        epoch=_finite(found["epoch"]),
+        step=whole(step[1]) if step else None,
+        target_epochs=_finite(found["target"]),
         loss=_number(loss[1]) if loss else None,
     )
 

@@ -26,7 +26,12 @@ def read_logs(*, jobs: Iterable[Job], store: LogStore, workspaces: list[Workspac
     """
     changed: set[tuple[str, str]] = set()
     for job in {(job.cluster, job.job_id): job for job in jobs}.values():
-        for path in _paths_of(job, store, workspaces):
+        try:
+            paths = _paths_of(job, store, workspaces)
+        except Transient as error:
+            log.warning("joblogs.unreadable", job=job.job_id, error=str(error))
+            continue
+        for path in paths:
             try:
                 if _read_on(path, job, store):
                     changed.add((job.cluster, job.job_id))

@@ -71,7 +71,9 @@ def links_of(run: RunFact, attempts: Iterable[AttemptFact]) -> list[Link]:
 
 def _how(run: RunFact, lives: Sequence[AttemptFact]) -> tuple[How, str] | None:
     job = lives[-1]
-    if run.raw_id is not None and run.raw_id == job.raw_id and any(_overlaps(run, life) for life in lives):
+    # Any life's number will do: that of a pending array task is not known yet.
+    named = run.raw_id is not None and any(run.raw_id == life.raw_id for life in lives)
+    if named and any(_overlaps(run, life) for life in lives):
         return How.METADATA, f"the run's metadata names SLURM_JOB_ID {run.raw_id}"
     if any(life.run_hint == run.run_id for life in lives):
         return How.COMMENT, f"the comment of job {job.job_id} names run {run.run_id}"

@@ -93,12 +93,22 @@ def _replace(held: QuerySet[RunLink], found: set[Link]) -> set[int]:
     wanted = {(link.run_pk, link.job_pk): link for link in found}
     gone = [row for key, row in rows.items() if key not in wanted]
     new = [link for key, link in wanted.items() if key not in rows]
+    better = [row for key, row in rows.items() if key in wanted and _prove(row, wanted[key])]
     RunLink.objects.filter(pk__in=[row.pk for row in gone]).delete()
+    RunLink.objects.bulk_update(better, ["how", "evidence"])
     RunLink.objects.bulk_create(
         [RunLink(run_id=one.run_pk, job_id=one.job_pk, how=one.how, evidence=one.evidence) for one in new],
         ignore_conflicts=True,
     )
-    return {row.run_id for row in gone} | {link.run_pk for link in new}
+    return {row.run_id for row in [*gone, *better]} | {link.run_pk for link in new}
+
+
+def _prove(row: RunLink, link: Link) -> bool:
+    """Put the present proof onto a link that is held; return whether that changes it."""
+    if (row.how, row.evidence) == (link.how, link.evidence):
+        return False
+    row.how, row.evidence = link.how, link.evidence
+    return True
 
 
 def relink_agents(*, job_pks: Iterable[int]) -> set[int]:

@@ -7,6 +7,8 @@ trusted alone.
 from dataclasses import dataclass
 from enum import StrEnum
 
+from apps.slurm.ports import ENDED_STATES
+
 NO_JOB = "NO JOB"  # a Slurm that answered knows no job of this run
 UNKNOWN = "UNKNOWN"  # Slurm did not answer, or was never asked
 MOVED_ON = "NEXT RUN"  # the agent's job lives, but carries another run by now
@@ -52,6 +54,8 @@ _INCOMPLETE = Meaning(Pair.WRONGLY_FINISHED, "read the log; resume if below targ
 _DEAD_ALIVE = Meaning(Pair.DEAD_BUT_ALIVE, "wait one heartbeat, then investigate", False)
 _LIVE_JOB = frozenset({"RUNNING", "COMPLETING", "SUSPENDED", "CONFIGURING"})
 _CUT_SHORT = frozenset({"PREEMPTED", "TIMEOUT", "CANCELLED", "DEADLINE", "NODE_FAIL", "BOOT_FAIL"})
+_OVER = ENDED_STATES | {"GONE", NO_JOB, MOVED_ON}
+_NOT_KNOWN_YET = Meaning(Pair.UNKNOWN, "look at the job in Slurm", None)
 
 
 def meaning(wandb: str, slurm: str) -> Meaning:
@@ -61,11 +65,13 @@ def meaning(wandb: str, slurm: str) -> Meaning:
     UNKNOWN or MOVED_ON.
     """
     if slurm == "OUT_OF_MEMORY":  # whatever W&B says
-        return Meaning(Pair.HOST_MEMORY, "raise the job's memory, then resume", wandb != "running")
+        return Meaning(Pair.HOST_MEMORY, "raise the job's memory, then resume", wandb not in ("running", "finished"))
     if wandb in ("preempting", "preempted"):
         return Meaning(Pair.PREEMPTED, "resume to the same run id", None if slurm == UNKNOWN else True)
     if slurm == UNKNOWN:
         return Meaning(Pair.UNKNOWN, "wait for Slurm to answer", None)
+    if slurm not in _OVER and slurm not in _RUNNING:
+        return _NOT_KNOWN_YET  # one signal is never trusted alone, least of all one that we cannot read
     if wandb == "running":
         return _RUNNING.get(slurm, _ZOMBIE)
     if wandb == "finished":

@@ -17,6 +17,7 @@ from apps.checkpoints.wiring import checkpoint_store
 from apps.core.clock import utcnow
 from apps.core.errors import SweepboardError
 from apps.core.locks import Busy, lease
+from apps.flags.selectors import overdue_runs
 from apps.flags.services import evaluate_runs, evaluate_sweeps
 from apps.joblogs.services import read_logs
 from apps.joblogs.wiring import log_store
@@ -113,6 +114,9 @@ def join(*, runs: set[int], sweeps: set[int], jobs: set[int], progress: Progress
     with lease("join", seconds=JOIN_LEASE, wait=JOIN_LEASE):
         now = utcnow()
         progress("logs")
+        overdue = overdue_runs()
+        runs = runs | overdue.keys()
+        jobs = jobs | {job for job in overdue.values() if job is not None}
         watched = Job.objects.filter(Q(pk__in=jobs) | Q(pk__in=Job.objects.live()))
         said = read_logs(jobs=list(watched), store=log_store(), workspaces=active_workspaces())
         progress("links")

@@ -69,12 +69,12 @@ def sync_jobs(
 
 
 def _scope_of(scheduler: Scheduler) -> str:
-    """The cluster's name, even for a note about a cluster that does not answer."""
+    """The cluster's name, even for a note about a cluster that does not answer; empty before it ever told it."""
     try:
         return scheduler.cluster()
     except Transient:
         last = Job.objects.order_by("-pk").values_list("cluster", flat=True).first()
-        return last or scheduler.kind
+        return last or ""
 
 
 def _since(cluster: str, now: datetime, history_days: int, full: bool) -> datetime:

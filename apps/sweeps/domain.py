@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from apps.core.units import whole
+
 EPOCH_KEYS = ("epoch", "train/epoch", "trainer/epoch", "current_epoch")
 STEP_KEYS = ("global_step", "train/global_step", "trainer/global_step", "step")
 TARGET_KEYS = (
@@ -95,5 +97,4 @@ def summary_epoch(summary: Mapping[str, Any]) -> float | None:
 
 def summary_step(summary: Mapping[str, Any]) -> int | None:
     """Return the training step that was logged as a value; W&B's own ``_step`` counts log calls and is no step."""
-    step = first_number(summary, STEP_KEYS)
-    return int(step) if step is not None else None
+    return whole(first_number(summary, STEP_KEYS))

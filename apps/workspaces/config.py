@@ -34,6 +34,10 @@ def _pattern(value: str) -> str:
     if unknown:
         known = ", ".join(f"{{{name}}}" for name in sorted(PLACEHOLDERS))
         raise ValueError(f"'{value}' has the unknown placeholder {{{min(unknown)}}}; known are {known}")
+    if not value or re.search(r"[{}]", re.sub(r"\{\w+\}", "", value)):
+        raise ValueError(f"'{value}' is no pattern: it is empty, or a brace is missing")
+    if any("**" in part and part != "**" for part in Path(value).parts):
+        raise ValueError(f"'{value}' is no pattern: '**' stands for whole folders and must be alone between slashes")
     return value
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from apps.checkpoints.domain import epoch_in_name, step_in_name
 from apps.checkpoints.ports import FoundCheckpoint
 from apps.core.errors import Transient
+from apps.core.files import is_inside
 
 
 class FilesystemCheckpointStore:
@@ -18,7 +19,7 @@ class FilesystemCheckpointStore:
         try:
             base = root.resolve(strict=True)
             paths = {path for pattern in patterns for path in base.glob(pattern)}
-            inside = sorted(path for path in paths if path.resolve().is_relative_to(base))
+            inside = sorted(path for path in paths if is_inside(base, path))
             return [found for path in inside if (found := _look(path)) is not None]
         except FileNotFoundError:
             return []

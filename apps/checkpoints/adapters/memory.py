@@ -17,5 +17,10 @@ class MemoryCheckpointStore:
         return [
             one
             for one in sorted(below, key=lambda one: one.path)
-            if any(PurePosixPath(one.path.relative_to(root)).match(pattern) for pattern in patterns)
+            if any(_matches(one.path.relative_to(root), pattern) for pattern in patterns)
         ]
+
+
+def _matches(path: Path, pattern: str) -> bool:
+    """`match` alone would let a pattern begin at any folder."""
+    return len(path.parts) == len(PurePosixPath(pattern).parts) and path.match(pattern)

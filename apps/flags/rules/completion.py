@@ -1,7 +1,7 @@
 """Runs that say they are done. Pure."""
 
 from apps.core.units import duration, number
-from apps.flags.domain import Finding, RunFacts, Severity
+from apps.flags.domain import Finding, ProgressSource, RunFacts, Severity
 from apps.flags.rules.registry import run_rule
 
 
@@ -11,7 +11,8 @@ def fast_completion(facts: RunFacts) -> Finding | None:
 
     Practice: 'Fast completion = red flag', runs finishing in under 2 hours almost always failed; always
     check the logs for the actual epoch count. Threshold: policy.fast_completion_hours.
-    Critical below the target or without a known epoch; a note when the log proves that the target was reached.
+    Critical below the target or without a known epoch; a note when the log or a
+    checkpoint proves that the target was reached; the summary alone proves nothing.
     """
     limit = facts.policy.fast_completion_hours * 3600
     if facts.wandb_state != "finished" or facts.runtime_seconds is None or facts.runtime_seconds >= limit:
@@ -30,6 +31,11 @@ def fast_completion(facts: RunFacts) -> Finding | None:
         return Finding(
             f"{took} at epoch {number(reached)} of {number(target)} ({where}).",
             "read the log for the reason; resume if there is a checkpoint",
+        )
+    if facts.progress.source is ProgressSource.SUMMARY:
+        return Finding(
+            f"{took}; only W&B's summary shows epoch {number(reached)} of {number(target)}.",
+            "check the job's log or the checkpoints: the summary alone has been wrong before",
         )
     return Finding(
         f"{took}, and the {where} shows epoch {number(reached)} of {number(target)}.",

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from apps.core.errors import Transient
+from apps.core.files import is_inside
 from apps.joblogs.ports import FileStamp
 
 
@@ -39,4 +40,4 @@ class FilesystemLogStore:
             return []
         except OSError as error:
             raise Transient(f"{root} cannot be listed: {error.strerror}.") from error
-        return sorted(path for path in found if path.resolve().is_relative_to(base))
+        return sorted(path for path in found if is_inside(base, path))

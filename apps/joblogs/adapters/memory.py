@@ -34,6 +34,9 @@ class MemoryLogStore:
 
     def find(self, root: Path, patterns: Sequence[str]) -> list[Path]:
         below = [path for path in self.files if path.is_relative_to(root)]
-        return sorted(
-            path for path in below if any(PurePosixPath(path.relative_to(root)).match(pattern) for pattern in patterns)
-        )
+        return sorted(path for path in below if any(_matches(path.relative_to(root), pattern) for pattern in patterns))
+
+
+def _matches(path: Path, pattern: str) -> bool:
+    """`match` alone would let a pattern begin at any folder."""
+    return len(path.parts) == len(PurePosixPath(pattern).parts) and path.match(pattern)

@@ -83,7 +83,7 @@ class WandbApiSource:
         shutil.rmtree(self._scratch, ignore_errors=True)
 
     def _pages(self, project: str, filters: dict[str, Any]) -> Iterator[RunRecord]:
-        pages = self._asked(
+        pages = self._translating(
             lambda: _all_pages_class()(
                 self._api._service_api,
                 *project.split("/", 1),
@@ -93,12 +93,15 @@ class WandbApiSource:
                 lazy=False,
             )
         )
-        while self._asked(pages._load_page, project):
+        while pages.more and self._asked(pages._load_page, project):
             yield from (run_record(run) for run in pages.objects)
             pages.objects.clear()  # 10,000 runs with their summaries need not stay in memory
 
     def _asked(self, call: Callable[[], T], project: str = "") -> T:
         self.requests += 1
+        return self._translating(call, project)
+
+    def _translating(self, call: Callable[[], T], project: str = "") -> T:
         try:
             return call()
         except SweepboardError:
@@ -176,7 +179,9 @@ def _translated(error: Exception, base_url: str, project: str) -> SweepboardErro
     status, said = _status_of(error), str(error).strip().splitlines()[0][:300] if str(error).strip() else ""
     server = base_url or "hosted W&B"
     where = f"project {project} at {server}" if project else server
-    if status in (401, 403) or (not status and type(error).__name__ == "AuthenticationError"):
+    # The client calls every failure to check the key one of the key, that of a dead server too.
+    refused = type(error).__name__ == "AuthenticationError" and not status and "giving up after" not in said
+    if status in (401, 403) or refused:
         return Permanent(f"W&B refuses the key for {where}: check WANDB_API_KEY and WANDB_BASE_URL.")
     if status == 404 or "could not find project" in said.lower():
         return Permanent(f"W&B does not know {where}: check `projects` in sweepboard.toml.")

@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from apps.core.units import whole
 from apps.sweeps.ports import AgentRecord, RunJob, RunRecord, SweepRecord
 
 
@@ -19,22 +20,27 @@ def moment(value: Any) -> datetime | None:
         return None
     try:
         parsed = datetime.fromisoformat(value)
-    except ValueError:
+        return parsed.astimezone(UTC) if parsed.tzinfo else parsed.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
         return None
-    return parsed.astimezone(UTC) if parsed.tzinfo else parsed.replace(tzinfo=UTC)
 
 
 def plain(value: Any) -> Any:
-    """Return a JSON value that every database takes: no NaN, no infinity, no NUL."""
+    """Return a JSON value that every database takes: no NaN, no infinity, no NUL, no half a character."""
     if isinstance(value, float) and not math.isfinite(value):
         return "NaN" if math.isnan(value) else ("Infinity" if value > 0 else "-Infinity")
     if isinstance(value, str):
-        return value.replace("\x00", "")
+        return _text(value)
     if isinstance(value, Mapping):
-        return {str(key).replace("\x00", ""): plain(inner) for key, inner in value.items()}
+        return {_text(str(key)): plain(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
         return [plain(inner) for inner in value]
     return value if isinstance(value, int | float | bool | type(None)) else str(value)
+
+
+def _text(value: str) -> str:
+    """Return the text without NUL and without halves of characters, which a cut-off emoji leaves behind."""
+    return value.replace("\x00", "").encode("utf-8", "replace").decode()
 
 
 def sweep_record(sweep: Any) -> SweepRecord:
@@ -119,19 +125,12 @@ def job_from_metadata(metadata: Mapping[str, Any]) -> RunJob | None:
     slurm = metadata.get("slurm")
     if not isinstance(slurm, Mapping):
         return None
-    raw = _whole(slurm.get("job_id") or slurm.get("jobid"))
+    raw = whole(slurm.get("job_id") or slurm.get("jobid"))
     if raw is None:
         return None
     return RunJob(
         raw_id=raw,
-        array_job_id=_whole(slurm.get("array_job_id")),
-        array_task_id=_whole(slurm.get("array_task_id")),
+        array_job_id=whole(slurm.get("array_job_id")),
+        array_task_id=whole(slurm.get("array_task_id")),
         host=str(metadata.get("host") or ""),
     )
-
-
-def _whole(value: Any) -> int | None:
-    try:
-        return int(value)
-    except (TypeError, ValueError):
-        return None

@@ -1,0 +1,114 @@
+"""Promises of the running application: every door is guarded, every task is of one kind."""
+
+import re
+from collections.abc import Iterator
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from django.apps import apps
+from django.core.management import call_command
+from django.urls import URLPattern, URLResolver, get_resolver
+
+from apps.config.celery import app as celery
+from apps.core.permissions import Permission
+from apps.core.tasks import Queue, SweepboardTask
+
+ROOT = Path(__file__).parents[2]
+PUBLIC = {"login/", "healthz", "readyz"}
+OUT = {"logout/"}  # a POST of whoever is logged in
+# Celery 6 wants routes instead of a task's queue; until then the queue stands where the task does.
+OLD_WAY = pytest.mark.filterwarnings("ignore::celery.exceptions.CDeprecationWarning")
+TEMPLATES = sorted((ROOT / "templates").rglob("*.html"))
+
+
+def patterns(resolver: URLResolver, prefix: str = "") -> Iterator[tuple[str, URLPattern]]:
+    for one in resolver.url_patterns:
+        if isinstance(one, URLResolver):
+            yield from patterns(one, prefix + str(one.pattern))
+        else:
+            yield prefix + str(one.pattern), one
+
+
+def test_every_url_is_guarded_by_a_permission_or_public_on_purpose() -> None:
+    unguarded = {
+        url
+        for url, pattern in patterns(get_resolver())
+        if not isinstance(getattr(pattern.callback, "required_permission", None), Permission)
+    }
+    assert unguarded == PUBLIC | OUT
+
+
+def test_only_the_public_urls_need_no_log_in() -> None:
+    open_doors = {
+        url for url, pattern in patterns(get_resolver()) if not getattr(pattern.callback, "login_required", True)
+    }
+    assert open_doors == PUBLIC
+
+
+def our_tasks() -> dict[str, object]:
+    celery.loader.import_default_modules()
+    return {name: task for name, task in celery.tasks.items() if not name.startswith("celery.")}
+
+
+@OLD_WAY
+def test_every_task_is_of_our_kind_and_names_its_queue() -> None:
+    tasks = our_tasks()
+    assert tasks
+    for name, task in tasks.items():
+        assert isinstance(task, SweepboardTask), name
+        assert task.queue in set(Queue), name
+
+
+@OLD_WAY
+def test_what_beat_sends_exists_and_goes_to_a_queue_that_is_read() -> None:
+    from apps.config.schedule import beat_schedule
+
+    for entry in beat_schedule().values():
+        assert entry["task"] in our_tasks()
+        assert entry["options"]["queue"] in set(Queue)
+        assert entry["options"]["expires"] <= entry["schedule"]
+
+
+@pytest.mark.django_db
+def test_no_migration_is_missing() -> None:
+    said = StringIO()
+    try:
+        call_command("makemigrations", "--check", "--dry-run", stdout=said)
+    except SystemExit:
+        pytest.fail(said.getvalue())
+    assert "No changes detected" in said.getvalue()
+
+
+def test_every_constraint_and_index_has_a_name_in_words() -> None:
+    ours = [model for model in apps.get_models() if model.__module__.startswith("apps.")]
+    names = [one.name for model in ours for one in [*model._meta.constraints, *model._meta.indexes]]
+    assert names
+    assert [name for name in names if not re.fullmatch(r"[a-z]+(_[a-z]+)+", name)] == []
+
+
+@pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_a_template_holds_no_inline_script_style_or_handler(path: Path) -> None:
+    text = path.read_text()
+    assert not re.search(r"<script(?![^>]*\ssrc=)", text)
+    assert not re.search(r"<style\b|\sstyle=", text)
+    assert not re.search(r"\son[a-z]+\s*=|javascript:|\shx-on", text)
+
+
+def variables(path: Path) -> set[str]:
+    return set(re.findall(r"""env(?:\.(?:str|int|bool|list|float))?\(\s*"([A-Z_]+)\"""", path.read_text()))
+
+
+def test_the_sample_environment_names_every_variable_and_no_other() -> None:
+    read = set().union(*(variables(path) for path in (ROOT / "apps" / "config").rglob("*.py")))
+    lines = (ROOT / ".env.example").read_text().splitlines()
+    named = {found[1] for line in lines if (found := re.match(r"#?([A-Z_]+)=", line))}
+    assert read == named
+
+
+def test_every_variable_of_the_sample_environment_is_explained_and_off() -> None:
+    blocks = (ROOT / ".env.example").read_text().strip().split("\n\n")[1:]
+    for block in blocks:
+        comments = [line for line in block.splitlines() if line.startswith("# ")]
+        assert comments, block
+        assert all(line.startswith("#") for line in block.splitlines()), block

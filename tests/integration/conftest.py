@@ -1,0 +1,72 @@
+"""What integration tests share: Sweepboard configured over an in-memory W&B and an in-memory scheduler."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from apps.core.permissions import Role
+from apps.workspaces.models import Workspace
+from apps.workspaces.selectors import current_config
+from apps.workspaces.services import apply_config
+from tests.factories.people import UserFactory
+from tests.services.memory import WORLD, World
+
+CONFIG = """
+[wandb]
+projects = ["team/glue"]
+[slurm]
+adapter = "local"
+[[workspace]]
+name = "glue"
+root = "{root}"
+projects = ["team/glue"]
+[workspace.policy]
+note = "the shared checkout"
+"""
+
+
+@pytest.fixture(autouse=True)
+def _static_files_as_they_are(settings: Any) -> None:
+    """Nobody collected static files for the tests, so their names carry no hash."""
+    plain = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
+    settings.STORAGES = {**settings.STORAGES, "staticfiles": plain}
+
+
+@pytest.fixture
+def world(settings: Any, tmp_path: Path, workspace_root: Path, redis_server: str) -> Iterator[World]:
+    """W&B and Slurm in memory, named in settings, with one workspace in `sweepboard.toml`."""
+    WORLD.reset()
+    config = tmp_path / "sweepboard.toml"
+    config.write_text(CONFIG.format(root=workspace_root))
+    settings.CONFIG_FILE = str(config)
+    settings.WANDB_API_KEY = "key"
+    settings.SWEEP_SOURCES = {"wandb_api": "tests.services.memory.source"}
+    settings.SCHEDULERS = {"local": "tests.services.memory.scheduler"}
+    yield WORLD
+    WORLD.reset()
+
+
+@pytest.fixture
+def glue(world: World, db: None) -> Workspace:
+    """The workspace of `world`, in the database."""
+    return apply_config(config=current_config())[0]
+
+
+def client_of(role: Role | None) -> Client:
+    client = Client()
+    if role is not None:
+        client.force_login(UserFactory(role=role), backend="django.contrib.auth.backends.ModelBackend")
+    return client
+
+
+@pytest.fixture
+def viewer(db: None) -> Client:
+    return client_of(Role.VIEWER)
+
+
+@pytest.fixture
+def operator(db: None) -> Client:
+    return client_of(Role.OPERATOR)

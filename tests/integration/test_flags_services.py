@@ -1,0 +1,254 @@
+"""From rows to status and flags: opened, updated, cleared with their history, uncertain without a source."""
+
+from datetime import timedelta
+
+import pytest
+
+from apps.flags.facts import gather
+from apps.flags.models import Flag, RunStatus
+from apps.flags.services import evaluate_runs, evaluate_sweeps
+from apps.joblogs.models import LogFile, LogTrace
+from apps.slurm.models import Job
+from apps.sweeps.models import Run
+from tests.factories.moments import NOW, before
+from tests.factories.rows import (
+    CheckpointFactory,
+    JobFactory,
+    RunFactory,
+    RunLinkFactory,
+    SweepFactory,
+    SyncPassFactory,
+    WorkspaceFactory,
+    both_sources_answered,
+)
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def _answered() -> None:
+    both_sources_answered()
+
+
+def evaluate(*runs: Run, minutes: float = 0) -> set[int]:
+    return evaluate_runs(run_pks=[run.pk for run in runs], now=NOW + timedelta(minutes=minutes))
+
+
+def trace(job: Job, run_id: str = "", **values: object) -> None:
+    log, _ = LogFile.objects.get_or_create(
+        path=f"/logs/{job.job_id}.out", defaults={"cluster": job.cluster, "job_id": job.job_id}
+    )
+    LogTrace.objects.create(log=log, run_id=run_id, **values)
+
+
+def open_flags(run: Run) -> list[str]:
+    return sorted(Flag.objects.open().filter(run=run).values_list("rule", flat=True))
+
+
+def ended_under(run: Run, state: str, minutes: float = 30) -> Run:
+    RunLinkFactory(run=run, job=JobFactory(state=state, end_at=before(minutes=minutes)))
+    return run
+
+
+def test_a_healthy_run_has_a_status_and_no_flag() -> None:
+    link = RunLinkFactory()
+    evaluate(link.run)
+    status = RunStatus.objects.get(run=link.run)
+    assert (status.slurm_state, status.pair, status.agree, status.job) == ("RUNNING", "normal", True, link.job)
+    assert status.runtime_seconds == 5 * 3600
+    assert open_flags(link.run) == []
+
+
+def test_a_zombie_is_flagged_end_to_end() -> None:
+    run = ended_under(RunFactory(heartbeat_at=before(minutes=31)), "COMPLETED")
+    assert evaluate(run) == {run.pk}
+    flag = Flag.objects.get()
+    assert (flag.rule, flag.severity, flag.sweep, flag.uncertain) == ("zombie", "critical", run.sweep, False)
+    assert (flag.wandb_state, flag.slurm_state) == ("running", "COMPLETED")
+    assert "ended COMPLETED 30 min ago; last heartbeat 31 min ago" in flag.evidence
+
+
+def test_a_run_without_any_job_is_a_zombie_once_slurm_answered_after_its_beginning() -> None:
+    run = RunFactory(heartbeat_at=before(minutes=10))
+    evaluate(run)
+    assert open_flags(run) == ["zombie"]
+
+
+def test_a_run_that_beats_without_a_job_runs_elsewhere() -> None:
+    run = RunFactory(heartbeat_at=before(seconds=30))
+    evaluate(run)
+    assert RunStatus.objects.get().slurm_state == "UNKNOWN"
+    assert open_flags(run) == []
+
+
+def test_a_run_that_began_after_slurm_was_asked_is_no_zombie_yet() -> None:
+    run = RunFactory(created_at=NOW + timedelta(minutes=1), heartbeat_at=None)
+    evaluate(run, minutes=10)
+    assert open_flags(run) == []
+
+
+def test_a_stale_heartbeat_is_flagged_end_to_end() -> None:
+    run = RunLinkFactory(run__heartbeat_at=before(minutes=45)).run
+    evaluate(run)
+    assert open_flags(run) == ["stale-heartbeat"]
+
+
+def test_a_fast_completion_is_flagged_with_the_logs_epoch() -> None:
+    run = RunFactory(
+        state="finished", config={"epochs": 10}, created_at=before(minutes=40), heartbeat_at=before(minutes=20)
+    )
+    ended_under(run, "COMPLETED", 19)
+    trace(run.job_links.get().job, run.run_id, epoch=2, step=400)
+    evaluate(run)
+    flag = Flag.objects.get()
+    assert (flag.rule, flag.severity) == ("fast-completion", "critical")
+    assert flag.evidence == "Finished after 20 min (limit 2 h 00 min) at epoch 2 of 10 (log)."
+
+
+def test_the_workspaces_own_policy_decides() -> None:
+    WorkspaceFactory(config={"projects": ["team/glue"], "policy": {"stale_heartbeat_minutes": 90}})
+    run = RunLinkFactory(run__heartbeat_at=before(minutes=45)).run
+    evaluate(run)
+    assert open_flags(run) == []
+
+
+def test_a_flag_that_stands_is_updated_and_not_opened_again() -> None:
+    run = RunLinkFactory(run__heartbeat_at=before(minutes=45)).run
+    evaluate(run)
+    opened = Flag.objects.get()
+    evaluate(run, minutes=60)
+    flag = Flag.objects.get()
+    assert (flag.pk, flag.opened_at) == (opened.pk, opened.opened_at)
+    assert "1 h 45 min ago" in flag.evidence
+
+
+def test_a_flag_that_no_longer_stands_is_cleared_and_kept() -> None:
+    run = RunLinkFactory(run__heartbeat_at=before(minutes=45)).run
+    evaluate(run)
+    Run.objects.update(heartbeat_at=NOW)
+    assert run.pk in evaluate(run, minutes=1)
+    flag = Flag.objects.get()
+    assert (flag.opened_at, flag.cleared_at) == (NOW, NOW + timedelta(minutes=1))
+
+
+def test_a_flag_that_comes_back_is_a_new_one() -> None:
+    run = RunLinkFactory(run__heartbeat_at=before(minutes=45)).run
+    evaluate(run)
+    Run.objects.update(heartbeat_at=NOW)
+    evaluate(run, minutes=1)
+    evaluate(run, minutes=60)
+    assert Flag.objects.count() == 2
+    assert open_flags(run) == ["stale-heartbeat"]
+
+
+def test_a_flag_whose_source_does_not_answer_neither_stands_nor_falls() -> None:
+    run = ended_under(RunFactory(heartbeat_at=before(minutes=31)), "COMPLETED")
+    evaluate(run)
+    SyncPassFactory(source="slurm", scope="memory", error="Slurm does not answer.")
+    evaluate(run, minutes=1)
+    flag = Flag.objects.get()
+    assert (flag.uncertain, flag.cleared_at) == (True, None)
+    SyncPassFactory(source="slurm", scope="memory")
+    evaluate(run, minutes=2)
+    flag.refresh_from_db()
+    assert (flag.uncertain, flag.cleared_at) == (False, None)
+
+
+def test_without_wandb_nothing_is_raised() -> None:
+    SyncPassFactory(error="W&B does not answer.")
+    run = ended_under(RunFactory(heartbeat_at=before(minutes=31)), "COMPLETED")
+    evaluate(run)
+    assert Flag.objects.count() == 0
+
+
+def test_another_projects_silence_does_not_matter() -> None:
+    SyncPassFactory(scope="team/other", error="W&B does not answer.")
+    run = RunFactory(heartbeat_at=before(minutes=10))
+    evaluate(run)
+    assert open_flags(run) == ["zombie"]
+
+
+def test_progress_comes_from_the_log_then_the_checkpoint_then_the_summary() -> None:
+    link = RunLinkFactory(run__summary={"epoch": 1, "global_step": 10}, run__config={"epochs": 10})
+    evaluate(link.run)
+    assert (RunStatus.objects.get().epoch, RunStatus.objects.get().progress_source) == (1.0, "summary")
+    CheckpointFactory(run=link.run, epoch=4, step=40)
+    evaluate(link.run)
+    assert (RunStatus.objects.get().epoch, RunStatus.objects.get().progress_source) == (4.0, "checkpoint")
+    trace(link.job, link.run.run_id, epoch=5)
+    evaluate(link.run)
+    status = RunStatus.objects.get()
+    assert (status.epoch, status.progress_source, status.percent) == (5.0, "log", 50.0)
+
+
+def test_lines_before_any_run_count_only_in_the_log_of_a_job_with_one_run() -> None:
+    alone, shared = RunLinkFactory(), RunLinkFactory()
+    trace(alone.job, "", epoch=2)
+    trace(shared.job, "", epoch=2)
+    trace(shared.job, "somebody-else", epoch=7)
+    found = {one.run.pk: one.facts.progress.epoch for one in gather([alone.run.pk, shared.run.pk], NOW)}
+    assert found == {alone.run.pk: 2.0, shared.run.pk: None}
+
+
+def test_gpu_time_of_an_attempt_that_was_replaced_counts_as_well() -> None:
+    run = RunFactory(created_at=before(hours=5))
+    times = [(5, 3, "PREEMPTED"), (2, None, "RUNNING")]
+    for start, end, state in times:
+        job = JobFactory(
+            job_id="7",
+            raw_id=7,
+            submit_at=before(hours=start, minutes=1),
+            start_at=before(hours=start),
+            end_at=before(hours=end) if end else None,
+            state=state,
+            gpus=2,
+        )
+        RunLinkFactory(run=run, job=job)
+    evaluate(run)
+    status = RunStatus.objects.get()
+    assert (status.runtime_seconds, status.gpu_seconds) == (4 * 3600, 8 * 3600)
+
+
+def test_why_a_run_died_is_told_with_the_line_that_proves_it() -> None:
+    run = ended_under(RunFactory(state="crashed", heartbeat_at=before(minutes=31)), "FAILED")
+    item = {"class": "cuda-oom", "line": 12, "text": "torch.OutOfMemoryError: CUDA out of memory."}
+    trace(run.job_links.get().job, run.run_id, evidence=[item])
+    CheckpointFactory(run=run)
+    evaluate(run)
+    status = RunStatus.objects.get()
+    assert (status.crash_class, status.resumable) == ("cuda-oom", "after a change")
+    assert status.proof.endswith(".out:12: torch.OutOfMemoryError: CUDA out of memory.")
+
+
+def test_an_agent_that_went_on_leaves_a_zombie_and_a_healthy_run() -> None:
+    job = JobFactory()
+    left = RunFactory(created_at=before(hours=5), heartbeat_at=before(hours=2, minutes=1))
+    right = RunFactory(created_at=before(hours=2))
+    for run in (left, right):
+        RunLinkFactory(run=run, job=job)
+    evaluate(left, right)
+    assert RunStatus.objects.get(run=left).slurm_state == "NEXT RUN"
+    assert open_flags(left) == ["zombie"]
+    assert open_flags(right) == []
+
+
+def test_evaluating_again_at_the_same_moment_changes_nothing() -> None:
+    run = ended_under(RunFactory(heartbeat_at=before(minutes=31)), "COMPLETED")
+    evaluate(run)
+    assert evaluate(run) == set()
+
+
+def test_many_runs_are_gathered_in_a_fixed_number_of_queries(django_assert_max_num_queries: object) -> None:
+    runs = [RunLinkFactory().run for _ in range(12)]
+    with django_assert_max_num_queries(9):  # type: ignore[operator]
+        assert len(gather([run.pk for run in runs], NOW)) == 12
+
+
+def test_a_sweep_without_a_link_is_flagged_and_cleared() -> None:
+    sweep = SweepFactory(url="")
+    assert evaluate_sweeps(sweep_pks=[sweep.pk], now=NOW) == {sweep.pk}
+    assert Flag.objects.get().rule == "no-wandb-url"
+    sweep.url = "https://wandb.ai/team/glue/sweeps/x"
+    sweep.save()
+    evaluate_sweeps(sweep_pks=[sweep.pk], now=NOW)
+    assert Flag.objects.open().count() == 0
