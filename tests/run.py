@@ -14,10 +14,10 @@ from contextlib import ExitStack
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-PACKAGES = (
-    "slurmctld slurmd slurmdbd slurm-client slurm-wlm-basic-plugins slurm-wlm-mysql-plugin munge "
-    "mariadb-server redis-server postgresql chromium"
-).split()
+PACKAGES = [
+    *("slurmctld", "slurmd", "slurmdbd", "slurm-client", "slurm-wlm-basic-plugins", "slurm-wlm-mysql-plugin", "munge"),
+    *("mariadb-server", "redis-server", "postgresql", "chromium"),
+]
 PROGRAMS = ("slurmctld", "slurmd", "slurmdbd", "squeue", "munged", "mariadbd", "redis-server", "chromium")
 WORKERS = ("-n", "2", "--dist", "loadscope")
 
@@ -91,12 +91,12 @@ def main() -> int:
     layers.pytest("unit and guards", ["tests/unit", "tests/guards", *WORKERS])
     layers.pytest("integration, on SQLite and the embedded Redis", ["tests/integration", *WORKERS])
     layers.pytest("contract", ["tests/contract", *WORKERS])
-    layers.pytest("browser and end to end, on SQLite and the embedded Redis", ["tests/browser"])
+    layers.pytest("browser and end to end, on SQLite and the embedded Redis", ["tests/browser", *WORKERS])
     with ExitStack() as services:
         environment = _servers(services)
         if environment:
             layers.pytest("integration, on PostgreSQL and Redis", ["tests/integration", *WORKERS], environment)
-            layers.pytest("browser and end to end, on PostgreSQL and Redis", ["tests/browser"], environment)
+            layers.pytest("browser and end to end, on PostgreSQL and Redis", ["tests/browser", *WORKERS], environment)
     layers.run("benchmarks, smoke run", [sys.executable, "-m", "benchmarks", "--smoke"])
     return layers.report()
 

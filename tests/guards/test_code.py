@@ -18,7 +18,7 @@ READS_ENVIRONMENT = (
     "apps/sweeps/adapters/wandb_api.py",
 )
 TOP_LEVEL = {
-    ".env.example", ".github", ".gitignore", ".dockerignore", ".importlinter", "CHANGELOG.md", "CONTRIBUTING.md",
+    ".ci", ".env.example", ".github", ".gitignore", ".dockerignore", ".importlinter", "CHANGELOG.md", "CONTRIBUTING.md",
     "Dockerfile", "LICENSE", "Makefile", "README.md", "apps", "benchmarks", "docker-compose.yml", "docs", "manage.py",
     "pyproject.toml", "requirements.txt", "static", "templates", "tests",
 }  # fmt: skip

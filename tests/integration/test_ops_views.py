@@ -182,5 +182,5 @@ def test_a_home_and_a_port_that_cannot_be_used_are_named(
     monkeypatch.setattr(env, "HOST", "192.0.2.1")
     assert "Set PORT (or HOST)" in problem()
     (tmp_path / "file").write_text("")
-    monkeypatch.setattr(env, "HOME", tmp_path / "file" / "home")
-    assert "Set SWEEPBOARD_HOME" in problem()
+    with pytest.raises(SystemExit, match="Set SWEEPBOARD_HOME"):
+        env.state_folder(tmp_path / "file" / "home")

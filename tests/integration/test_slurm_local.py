@@ -50,7 +50,8 @@ def test_jobs_outlive_the_process_that_submitted_them(local: LocalHarness) -> No
     script.write_text("#!/bin/bash\nsleep 0.5; echo done\n")
     code = (
         "import sys; from pathlib import Path; from apps.slurm.adapters.local import LocalScheduler as L;"
-        "from apps.slurm.ports import Submission as S; print(L(Path(sys.argv[1])).submit(S(sys.argv[2], work_dir=str(Path(sys.argv[2]).parent))))"
+        "from apps.slurm.ports import Submission as S; script = Path(sys.argv[2]);"
+        "print(L(Path(sys.argv[1])).submit(S(str(script), work_dir=str(script.parent))))"
     )
     command = [sys.executable, "-c", code, str(local.folder / "state"), str(script)]
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=20)
