@@ -12,10 +12,11 @@ from apps.board import report, selectors
 from apps.board.presenters import Row, columns, present_rows, source_lines
 from apps.board.view import BoardView
 from apps.core.clock import utcnow
-from apps.core.pages import render_page
+from apps.core.pages import htmx_of, render_page
 from apps.core.permissions import Permission, requires
 
 TEMPLATE = "board/board.html"
+SHOW_ANEW_SECONDS = 60
 
 
 @never_cache
@@ -23,17 +24,26 @@ TEMPLATE = "board/board.html"
 @requires(Permission.VIEW_BOARD)
 def board_page(request: HttpRequest) -> HttpResponse:
     """Show every active sweep."""
-    return render_page(request, TEMPLATE, _context(BoardView.from_query(request.GET)), partials=("board",))
+    view = BoardView.from_query(request.GET)
+    response = render_page(request, TEMPLATE, _context(view), partials=("board",))
+    details = htmx_of(request)
+    if details.target == "board" and details.current_url_abs_path != view.url():
+        response["HX-Push-Url"] = view.url()  # without the empty fields of the filter's form
+    return response
 
 
 @never_cache
 @require_safe
 @requires(Permission.VIEW_BOARD)
 def updates(request: HttpRequest) -> HttpResponse:
-    """Answer 204 when nothing is newer than revision ``since``; otherwise the rows on screen, out of band."""
-    since = request.GET.get("since", "")
+    """Answer 204 when nothing is newer than revision ``since``; otherwise the rows on screen, out of band.
+
+    What was shown a minute ago is shown anew all the same: ages grow, and a source whose passes stopped is stale.
+    """
+    since, shown_at = request.GET.get("since", ""), request.GET.get("at", "")
     newest = revision()
-    if since.isdecimal() and int(since) >= newest:
+    recent = shown_at.isdecimal() and utcnow().timestamp() - int(shown_at) < SHOW_ANEW_SECONDS
+    if recent and since.isdecimal() and int(since) >= newest:
         return HttpResponse(status=204)
     context = _context(BoardView.from_query(request.GET), newest)
     shown = {int(pk) for pk in request.GET.get("shown", "").split(".") if pk.isdecimal()}
@@ -67,14 +77,17 @@ def _context(view: BoardView, newest: int | None = None) -> dict[str, Any]:
     newest = revision() if newest is None else newest
     board = selectors.board(view)
     rows: list[Row] = present_rows(board, view)
+    sources = source_lines(board.sources)
     return {
         "view": view,
         "board": board,
         "rows": rows,
         "columns": columns(view),
-        "sources": source_lines(board.sources),
+        "sources": sources,
         "revision": newest,
         "shown": ".".join(str(row.data.pk) for row in rows),
-        "first_load": newest == 0,
+        # Without one good pass over W&B nobody knows that no sweep is active.
+        "first_load": not any(one.good_at for one in board.sources if one.source == "wandb"),
+        "failures": [one for one in sources if one.level == "failed"],
         "now": utcnow(),
     }
