@@ -3,7 +3,8 @@
 import os
 import tempfile
 
-for name in [name for name in os.environ if name.startswith(("WANDB", "SLURM", "SWEEPBOARD"))]:
+KEPT = {"SWEEPBOARD_SCREENSHOT"}  # asks a browser test for the README's picture
+for name in [name for name in os.environ if name.startswith(("WANDB", "SLURM", "SWEEPBOARD")) and name not in KEPT]:
     del os.environ[name]
 os.environ["SWEEPBOARD_HOME"] = tempfile.mkdtemp(prefix="swb-test-")
 os.environ["SECRET_KEY"] = "only-for-tests-" + "x" * 40

@@ -11,11 +11,11 @@ from apps.core.units import ago
 
 COLUMNS = (
     ("sweep", "Sweep"),
+    ("flags", "Red flags"),  # beside the name: seen first, and on a narrow screen without scrolling
     ("agents", "Agents"),
     ("runs", "Runs"),
     ("progress", "Progress"),
     ("metric", "Best metric"),
-    ("flags", "Red flags"),
     ("checkpoint", "Checkpoint"),
     ("gpu", "GPU h"),
     ("heartbeat", "Heartbeat"),
