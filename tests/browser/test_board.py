@@ -1,4 +1,4 @@
-"""The board as a person uses it: logging in, reading, filtering, sorting, opening, keys, copying; with no JavaScript too."""
+"""The board as a person uses it: log in, read, filter, sort, open, keys, copy; without JavaScript too."""
 
 import re
 from unittest.mock import Mock
@@ -289,7 +289,9 @@ def test_a_viewer_has_no_button_to_sync_and_is_refused_with_a_sentence(
     page = visit(who="viewer")
     expect(page.get_by_role("button", name="Sync now")).to_have_count(0)
     complaints.expect("403 (Forbidden)")
-    page.evaluate("""() => { const form = document.querySelector(".who form"); form.action = "/ops/sync"; form.submit(); }""")
+    page.evaluate(
+        """() => { const form = document.querySelector(".who form"); form.action = "/ops/sync"; form.submit(); }"""
+    )
     expect(page.get_by_role("heading", name="You may not do that.")).to_be_visible()
     expect(page.locator("main")).to_contain_text("This needs the role 'operator'.")
     page.get_by_role("link", name="Back to the board").click()
