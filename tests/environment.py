@@ -4,7 +4,8 @@ import os
 import tempfile
 from pathlib import Path
 
-for name in [name for name in os.environ if name.startswith(("WANDB", "SLURM", "SWEEPBOARD"))]:
+KEPT = {"SWEEPBOARD_SCREENSHOT"}  # asks a browser test for the README's picture
+for name in [name for name in os.environ if name.startswith(("WANDB", "SLURM", "SWEEPBOARD")) and name not in KEPT]:
     del os.environ[name]
 os.environ["SWEEPBOARD_HOME"] = tempfile.mkdtemp(prefix="swb-test-")
 (Path(os.environ["SWEEPBOARD_HOME"]) / "staticfiles").mkdir()  # WhiteNoise warns where there is none

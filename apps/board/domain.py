@@ -1,9 +1,9 @@
 """What a row of the board says. Pure."""
 
-import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 LIVE_AGENT_JOB = frozenset({"RUNNING", "COMPLETING"})
 # Jobs that left as they should are no longer expected back; everything else is missed.
@@ -117,27 +117,28 @@ def sweep_percent(percents: Iterable[float], runs: int, expected: int | None) ->
     return min(100.0, sum(known) / max(runs, expected or 0, 1))
 
 
-SORT_KEYS = {
-    "flags": lambda row: (row.worst, -len(row.badges), row.name.lower()),
-    "sweep": lambda row: (row.name.lower(), row.pk),
-    "workspace": lambda row: (row.workspace.lower(), row.name.lower()),
-    "agents": lambda row: (row.agents.active - row.agents.expected, row.name.lower()),
-    "runs": lambda row: (-row.runs, row.name.lower()),
-    "progress": lambda row: (row.percent if row.percent is not None else -1.0, row.name.lower()),
-    "metric": lambda row: (row.metric_value if row.metric_value is not None else math.inf, row.name.lower()),
-    "checkpoint": lambda row: (
-        -row.checkpoint_at.timestamp() if row.checkpoint_at else math.inf,
-        row.name.lower(),
-    ),
-    "gpu": lambda row: (-row.gpu_seconds, row.name.lower()),
-    "heartbeat": lambda row: (
-        -row.heartbeat_at.timestamp() if row.heartbeat_at else math.inf,
-        row.name.lower(),
-    ),
+# Columns whose first click shows the largest first; all others begin with the smallest.
+LARGEST_FIRST = frozenset({"flags", "runs", "gpu"})
+SORT_KEYS: dict[str, Callable[[BoardRow], Any]] = {
+    "flags": lambda row: (row.worst, -len(row.badges)),
+    "sweep": lambda row: row.name.lower(),
+    "workspace": lambda row: row.workspace.lower(),
+    "agents": lambda row: row.agents.active - row.agents.expected,
+    "runs": lambda row: -row.runs,
+    "progress": lambda row: row.percent,
+    "metric": lambda row: row.metric_value,
+    "checkpoint": lambda row: -row.checkpoint_at.timestamp() if row.checkpoint_at else None,
+    "gpu": lambda row: -row.gpu_seconds,
+    "heartbeat": lambda row: -row.heartbeat_at.timestamp() if row.heartbeat_at else None,
 }
 
 
 def sorted_rows(rows: Iterable[BoardRow], sort: str) -> list[BoardRow]:
-    """Sort by a column; ``-column`` turns it round. An unknown column sorts by the worst flag."""
+    """Sort by a column; ``-column`` turns it round. An unknown column sorts by the worst flag.
+
+    What is not known stands last either way, and equals stand by name.
+    """
     key = SORT_KEYS.get(sort.removeprefix("-"), SORT_KEYS["flags"])
-    return sorted(rows, key=key, reverse=sort.startswith("-"))
+    by_name = sorted(rows, key=lambda row: (row.name.lower(), row.pk))
+    known = sorted((row for row in by_name if key(row) is not None), key=key, reverse=sort.startswith("-"))
+    return known + [row for row in by_name if key(row) is None]

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from apps.audit.selectors import Freshness
-from apps.board.domain import BoardRow
+from apps.board.domain import LARGEST_FIRST, BoardRow
 from apps.board.selectors import Board, RunPage
 from apps.board.view import BoardView
 from apps.core.clock import utcnow
@@ -11,11 +11,11 @@ from apps.core.units import ago
 
 COLUMNS = (
     ("sweep", "Sweep"),
+    ("flags", "Red flags"),  # beside the name: seen first, and on a narrow screen without scrolling
     ("agents", "Agents"),
     ("runs", "Runs"),
     ("progress", "Progress"),
     ("metric", "Best metric"),
-    ("flags", "Red flags"),
     ("checkpoint", "Checkpoint"),
     ("gpu", "GPU h"),
     ("heartbeat", "Heartbeat"),
@@ -60,7 +60,9 @@ def columns(view: BoardView) -> list[Column]:
 
 
 def _direction(view: BoardView, name: str) -> str:
-    return {name: "ascending", f"-{name}": "descending"}.get(view.sort, "none")
+    """As aria-sort means it: of the figures that are shown, an age for a time."""
+    directions = ("descending", "ascending") if name in LARGEST_FIRST else ("ascending", "descending")
+    return {name: directions[0], f"-{name}": directions[1]}.get(view.sort, "none")
 
 
 def present_rows(board: Board, view: BoardView) -> list[Row]:

@@ -51,8 +51,12 @@ class BoardView:
         if self.sort != "flags":
             values["sort"] = self.sort
         if self.open:
-            values["open"] = ".".join(f"{pk}:{page}" if page > 1 else str(pk) for pk, page in self.open.items())
+            values["open"] = self.opened()
         return urlencode(values)
+
+    def opened(self) -> str:
+        """Return what is open as the URL spells it: ``3.7:2`` is sweep 3, and page 2 of sweep 7."""
+        return ".".join(f"{pk}:{page}" if page > 1 else str(pk) for pk, page in self.open.items())
 
     def url(self) -> str:
         query = self.query()

@@ -13,10 +13,11 @@ from apps.board.presenters import Row, columns, present_rows, source_lines
 from apps.board.view import BoardView
 from apps.core.clock import utcnow
 from apps.core.errors import Permanent
-from apps.core.pages import render_page
+from apps.core.pages import htmx_of, render_page
 from apps.core.permissions import Permission, requires
 
 TEMPLATE = "board/board.html"
+SHOW_ANEW_SECONDS = 60
 
 
 @never_cache
@@ -24,17 +25,26 @@ TEMPLATE = "board/board.html"
 @requires(Permission.VIEW_BOARD)
 def board_page(request: HttpRequest) -> HttpResponse:
     """Show every active sweep."""
-    return render_page(request, TEMPLATE, _context(BoardView.from_query(request.GET)), partials=("board",))
+    view = BoardView.from_query(request.GET)
+    response = render_page(request, TEMPLATE, _context(view), partials=("board",))
+    details = htmx_of(request)
+    if details.target == "board" and details.current_url_abs_path != view.url():
+        response["HX-Push-Url"] = view.url()  # without the empty fields of the filter's form
+    return response
 
 
 @never_cache
 @require_safe
 @requires(Permission.VIEW_BOARD)
 def updates(request: HttpRequest) -> HttpResponse:
-    """Answer 204 when nothing is newer than revision ``since``; otherwise the rows on screen, out of band."""
-    since = _numbers(request, "since")
+    """Answer 204 when nothing is newer than revision ``since``; otherwise the rows on screen, out of band.
+
+    What was shown a minute ago is shown anew all the same: ages grow, and a source whose passes stopped is stale.
+    """
+    since, shown_at = _numbers(request, "since"), _numbers(request, "at")
     newest = revision()
-    if since and max(since) >= newest:
+    recent = bool(shown_at) and utcnow().timestamp() - max(shown_at) < SHOW_ANEW_SECONDS
+    if recent and since and max(since) >= newest:
         return HttpResponse(status=204)
     context = _context(BoardView.from_query(request.GET), newest)
     shown = _numbers(request, "shown")
@@ -81,14 +91,17 @@ def _context(view: BoardView, newest: int | None = None) -> dict[str, Any]:
     newest = revision() if newest is None else newest
     board = selectors.board(view)
     rows: list[Row] = present_rows(board, view)
+    sources = source_lines(board.sources)
     return {
         "view": view,
         "board": board,
         "rows": rows,
         "columns": columns(view),
-        "sources": source_lines(board.sources),
+        "sources": sources,
         "revision": newest,
         "shown": ".".join(str(row.data.pk) for row in rows),
-        "first_load": newest == 0,
+        # Without one good pass over W&B nobody knows that no sweep is active.
+        "first_load": not any(one.good_at for one in board.sources if one.source == "wandb"),
+        "failures": [one for one in sources if one.level == "failed"],
         "now": utcnow(),
     }

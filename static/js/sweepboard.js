@@ -1,12 +1,19 @@
 /* What HTML cannot do by itself: copying, keys, tips near their badge, and updates that move nothing. */
 "use strict";
 
-const toast = (text) => {
+/* A short word in the corner; one that stays does so until it is taken back. */
+let staying = "", fading = 0;
+const show = (text) => {
   const box = document.getElementById("toast");
-  box.textContent = text;
-  box.classList.add("on");
-  setTimeout(() => box.classList.remove("on"), 2500);
+  if (box.textContent !== text) box.textContent = text;
+  box.classList.toggle("on", text !== "");
 };
+const toast = (text) => {
+  show(text);
+  clearTimeout(fading);
+  fading = setTimeout(() => show(staying), 2500);
+};
+const stay = (text) => { staying = text; show(text); };
 
 /* A clipboard needs HTTPS or localhost; elsewhere the old way still works. */
 const copyText = async (text) => {
@@ -25,7 +32,10 @@ document.addEventListener("click", async (event) => {
   if (!link || event.ctrlKey || event.metaKey) return;
   event.preventDefault();
   try {
-    const answer = await fetch(link.href, { headers: { Accept: "text/plain" } });
+    const url = new URL(link.href);
+    if (link.dataset.copy === "view") url.search = window.location.search; /* filters change without a new page */
+    const answer = await fetch(url, { headers: { Accept: "text/plain" } });
+    if (new URL(answer.url).pathname !== url.pathname) throw new Error("logged out");
     if (!answer.ok) throw new Error(String(answer.status));
     await copyText(await answer.text());
     toast("Copied as Markdown");
@@ -34,7 +44,7 @@ document.addEventListener("click", async (event) => {
   }
 });
 
-/* Tips: a click works without this; hovering shows them too, beside the badge. */
+/* Tips: a click works without this; hovering shows them too, beside the badge, and long enough to reach them. */
 const place = (badge, tip) => {
   const at = badge.getBoundingClientRect();
   const size = tip.getBoundingClientRect();
@@ -42,51 +52,85 @@ const place = (badge, tip) => {
   tip.style.top = `${below ? at.bottom + 6 : Math.max(4, at.top - size.height - 6)}px`;
   tip.style.left = `${Math.max(4, Math.min(at.left, window.innerWidth - size.width - 8))}px`;
 };
-const tipOf = (node) => {
-  const badge = node instanceof Element ? node.closest(".badge[popovertarget]") : null;
-  return badge ? [badge, document.getElementById(badge.getAttribute("popovertarget"))] : [null, null];
+const badgeOf = (tip) => document.querySelector(`[popovertarget="${tip.id}"]`);
+const tipAt = (node) => {
+  const found = node instanceof Element ? node.closest(".badge[popovertarget], .tip") : null;
+  return found?.matches(".badge") ? document.getElementById(found.getAttribute("popovertarget")) : found;
 };
+let hovered = null, leaving = 0;
 document.addEventListener("toggle", (event) => {
-  if (!event.target.matches?.(".tip") || event.newState !== "open") return;
-  const badge = document.querySelector(`[popovertarget="${event.target.id}"]`);
-  if (badge) place(badge, event.target);
+  if (!event.target.matches?.(".tip")) return;
+  if (event.newState === "open") place(badgeOf(event.target), event.target);
+  else if (hovered === event.target) hovered = null;
 }, true);
 document.addEventListener("pointerover", (event) => {
   if (event.pointerType !== "mouse") return;
-  const [badge, tip] = tipOf(event.target);
-  if (tip && !tip.matches(":popover-open")) { tip.showPopover(); tip.dataset.hover = "1"; place(badge, tip); }
-});
-document.addEventListener("pointerout", (event) => {
-  const [badge, tip] = tipOf(event.target);
-  if (!tip || !tip.dataset.hover || badge.contains(event.relatedTarget) || tip.contains(event.relatedTarget)) return;
-  delete tip.dataset.hover;
-  if (tip.matches(":popover-open")) tip.hidePopover();
+  const tip = tipAt(event.target);
+  clearTimeout(leaving);
+  if (tip && !tip.matches(":popover-open")) {
+    if (!hovered && document.querySelector(".tip:popover-open")) return; /* a pinned tip is being read */
+    hovered?.hidePopover();
+    tip.showPopover();
+    hovered = tip;
+  } else if (hovered && tip !== hovered) leaving = setTimeout(() => hovered?.hidePopover(), 200);
 });
 document.addEventListener("click", (event) => {
-  const [, tip] = tipOf(event.target);
-  if (tip) delete tip.dataset.hover; /* a click pins the tip that hovering opened */
+  if (!hovered || tipAt(event.target) !== hovered) return;
+  if (event.target.closest(".badge")) event.preventDefault(); /* the click pins what hovering opened, and does not close it */
+  hovered = null;
 });
+document.addEventListener("scroll", () => {
+  const tip = document.querySelector(".tip:popover-open");
+  if (tip) place(badgeOf(tip), tip);
+}, { capture: true, passive: true });
 
-/* Updates: what did not change is not swapped, what is being read is left alone, focus stays where it was. */
-let focused = "";
+/* Updates: what did not change is not swapped, what is being read is left alone, focus and place stay where they were. */
+let focused = "", anchor = null;
+const plain = (node) => node.outerHTML.replace(/ hx-swap-oob="true"/g, "").replace(/ class="([^"]*?)\s*"/g, ' class="$1"').replace(/\s+/g, " ");
+const isRead = (node) => {
+  const selection = window.getSelection();
+  return node.querySelector(":popover-open") || (selection && !selection.isCollapsed && selection.containsNode(node, true));
+};
 document.addEventListener("htmx:oobBeforeSwap", (event) => {
   const { target, fragment } = event.detail;
   const next = fragment.firstElementChild;
   if (!target || !next) return;
-  const plain = (node) => node.outerHTML.replace(/ hx-swap-oob="true"/g, "").replace(/ class="([^"]*?)\s*"/g, ' class="$1"').replace(/\s+/g, " ");
-  const reading = target.querySelector(":popover-open") || (window.getSelection()?.toString() && target.contains(window.getSelection().anchorNode));
-  if (reading || plain(target) === plain(next)) { event.detail.shouldSwap = false; return; }
+  if (isRead(target) || plain(target) === plain(next)) { event.detail.shouldSwap = false; return; }
   focused = target.contains(document.activeElement) ? document.activeElement.id : "";
 });
 document.addEventListener("htmx:oobAfterSwap", () => {
   if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
   focused = "";
 });
+document.addEventListener("htmx:beforeSwap", (event) => {
+  if (new URL(event.detail.xhr.responseURL).pathname.startsWith("/login/")) {
+    event.detail.shouldSwap = false; /* not the log-in page inside the board */
+    stay("You were logged out. Reload the page to log in again; the board shows what it last knew.");
+    return;
+  }
+  anchor = null;
+  if (event.detail.target.id !== "board-poll") return;
+  const seen = [...document.querySelectorAll(".head-row, .runs tr[id]")].find((row) => row.getBoundingClientRect().top >= 0);
+  const held = document.activeElement?.closest(".head-row, .runs tr[id]") ?? seen;
+  const part = held?.closest("tr[id]") ?? held?.closest(".sweep");
+  if (part) anchor = { id: part.id, top: part.getBoundingClientRect().top };
+});
+document.addEventListener("htmx:afterSwap", () => {
+  const part = anchor && document.getElementById(anchor.id);
+  if (part) window.scrollBy(0, part.getBoundingClientRect().top - anchor.top);
+  anchor = null;
+  const notices = [...document.querySelectorAll("#board-poll .notice")].map((one) => one.textContent.trim()).join(" ");
+  const said = document.getElementById("said");
+  if (said.textContent !== notices) said.textContent = notices; /* told once, not at every poll */
+});
 
-/* A server that is away shows as stale rows and a sentence, never as a spinner. */
-document.addEventListener("htmx:sendError", () => toast("Sweepboard does not answer; the board shows what it last knew."));
-document.addEventListener("htmx:responseError", (event) => {
-  if (event.detail.xhr.status === 403 || event.detail.xhr.status === 401) toast("You were logged out. Reload the page to log in.");
+/* A server that is away shows as old rows and a sentence that stays, never as a spinner; it goes when the server is back. */
+document.addEventListener("htmx:afterRequest", (event) => {
+  const { status, responseURL } = event.detail.xhr;
+  if (status === 0) stay("Sweepboard does not answer; the board shows what it last knew.");
+  else if (status === 401 || status === 403) stay("You may not see this any more. Reload the page to log in again.");
+  else if (status >= 400) stay(`Sweepboard failed (${status}); the board shows what it last knew.`);
+  else if (!new URL(responseURL).pathname.startsWith("/login/")) stay("");
 });
 
 /* Keys. */
