@@ -30,6 +30,8 @@ class Gathered:
     job: Job | None
     facts: RunFacts
     gpu_seconds: float
+    job_how: str = ""
+    job_evidence: str = ""
 
 
 def gather(run_pks: Iterable[int], now: datetime) -> list[Gathered]:
@@ -76,7 +78,10 @@ def _gather_one(
         checkpoint_step=checkpoint.step if checkpoint else None,
         checkpoint_at=checkpoint.modified_at if checkpoint else None,
     )
-    return Gathered(run, current.job if current else None, facts, gpu_seconds_of(run, linked, now))
+    gpu_seconds = gpu_seconds_of(run, linked, now)
+    if current is None:
+        return Gathered(run, None, facts, gpu_seconds)
+    return Gathered(run, current.job, facts, gpu_seconds, current.how.value, current.evidence)
 
 
 def _known(run: Run, sources: list[Freshness]) -> frozenset[str]:

@@ -10,12 +10,15 @@ class RunStatus(models.Model):
     """The joined view of one run, made anew whenever one of its sources changed. Durations in seconds.
 
     ``wandb_state`` is the one that was judged; a run that has another one by now was never judged anew.
+    ``job_how`` and ``job_evidence`` say how we know that ``job`` carries the run.
     ``slurm_state`` may be NO JOB, UNKNOWN or NEXT RUN; ``agree`` is None where one side is unknown.
     """
 
     run = models.OneToOneField("sweeps.Run", on_delete=models.CASCADE, related_name="status")
     job = models.ForeignKey("slurm.Job", null=True, on_delete=models.SET_NULL, related_name="+")
     wandb_state = models.CharField(max_length=30, blank=True)
+    job_how = models.CharField(max_length=20, blank=True)
+    job_evidence = models.CharField(max_length=300, blank=True)
     slurm_state = models.CharField(max_length=30)
     pair = models.CharField(max_length=60)
     action = models.CharField(max_length=200)

@@ -77,6 +77,8 @@ def _status_row(one: Gathered) -> dict[str, Any]:
         "run_id": one.run.pk,
         "job_id": one.job.pk if one.job else None,
         "wandb_state": facts.wandb_state,
+        "job_how": one.job_how,
+        "job_evidence": one.job_evidence,
         "slurm_state": facts.slurm_state,
         "pair": facts.meaning.pair.value,
         "action": facts.meaning.action,
