@@ -18,8 +18,9 @@ def measure(*, smoke: bool) -> Iterator[tuple[str, str]]:
     large_queries, large_seconds = _board()
     yield f"queries with {small} sweeps of {RUNS_EACH} runs", str(small_queries)
     yield f"queries with {large} sweeps of {RUNS_EACH} runs", str(large_queries)
-    yield f"time per sweep with {large} sweeps, as a multiple of {small}", (
-        f"{(large_seconds / large) / (small_seconds / small):.2f}"
+    yield (
+        f"time per sweep with {large} sweeps, as a multiple of {small}",
+        (f"{(large_seconds / large) / (small_seconds / small):.2f}"),
     )
 
 

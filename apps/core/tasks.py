@@ -12,7 +12,7 @@ log = structlog.get_logger(__name__)
 
 
 class Queue(StrEnum):
-    """Every task names one of these."""
+    """Every task names one of these as its lane."""
 
     SYNC = "sync"
     ACTIONS = "actions"
@@ -35,7 +35,13 @@ class SweepboardTask(Task):  # type: ignore[type-arg]  # celery-types' parameter
     retry_backoff_max = 120
     retry_jitter = True
     max_retries = 3
-    queue: ClassVar[str]
+    lane: ClassVar[Queue]
 
     def on_failure(self, exc: Exception, task_id: str, args: Any, kwargs: Any, einfo: Any) -> None:
         log.error("task.failed", task=self.name, task_id=task_id, error=str(exc), kwargs=kwargs)
+
+
+def route(name: str, args: Any, kwargs: Any, options: Any, task: Any = None, **rest: Any) -> dict[str, str] | None:
+    """Send each task to the queue that it names as its lane; Celery calls this for every message."""
+    lane = getattr(task, "lane", None)
+    return {"queue": lane.value} if lane is not None else None

@@ -68,5 +68,20 @@ def server_error(request: HttpRequest) -> HttpResponse:
     )
 
 
+def csrf_failed(request: HttpRequest, reason: str = "") -> HttpResponse:
+    return _error(
+        request,
+        403,
+        "This form is out of date.",
+        "You may have logged in or out in another tab. Go back, reload the page and try again.",
+    )
+
+
+def locked_out(request: HttpRequest, credentials: object = None, *args: object, **kwargs: object) -> HttpResponse:
+    return _error(
+        request, 429, "Too many wrong passwords.", "This name is locked for a quarter of an hour. Then try again."
+    )
+
+
 def _error(request: HttpRequest, status: int, title: str, sentence: str) -> HttpResponse:
     return render(request, "error.html", {"title": title, "sentence": sentence, "status": status}, status=status)

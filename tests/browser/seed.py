@@ -19,7 +19,7 @@ from apps.sweeps.models import Run, Sweep
 from apps.workspaces.models import Workspace
 
 PASSWORD = "correct horse battery"
-HOST = "https://wandb.example"
+HOST = "https://wandb.example.org"
 VISION, SPEECH = "lab/vision", "lab/speech"
 MARKUP = '<script>alert(1)</script> & "quotes" <b>bold</b>'
 LONG = "ablation-of-every-augmentation-" * 9
@@ -201,15 +201,20 @@ def tidy_board() -> None:
     dead = run(memory, "b1d5r7", Training(
         wandb="crashed", slurm="FAILED", pair="ended", epoch=6, minutes=95, crash="cuda-oom", metric=0.52,
     ), job_id="41992_2")  # fmt: skip
-    flag("cuda-oom", "warning", dead, "train.err line 812: CUDA out of memory. Tried to allocate 2.4 GiB.",
-         "halve the batch to 32 and the learning rate to 1.5e-4, then resume")  # fmt: skip
+    still = run(memory, "b1d5r8", Training(epoch=8, minutes=47))
+    flag("stale-heartbeat", "warning", still, "The last heartbeat came 47 min ago (limit 30 min); the job is RUNNING.",
+         "look at the job's log and GPU use: the training may hang")  # fmt: skip
     quick = _training_sweep("f9s3pp6g", "wav2vec-freeze", [70], project=SPEECH, metric_name="val/wer")
     done = run(quick, "f9s3r5", Training(
         wandb="finished", slurm="COMPLETED", pair="done, perhaps", epoch=2, hours=0.7, minutes=300, metric=0.31,
     ), job_id="41993_0")  # fmt: skip
     flag("fast-completion", "critical", done, "Finished after 42 min, at epoch 2 of 100 (log).",
          "read the end of the log; resume if it is below its target")  # fmt: skip
-    flag("unlinked-job", "note", quick, "Job 41994 names this sweep, but no run was seen in it.", "wait one heartbeat")
+    short = run(quick, "f9s3r6", Training(
+        wandb="finished", slurm="COMPLETED", pair="done, perhaps", epoch=100, hours=1.8, minutes=420, metric=0.29,
+    ), job_id="41994_0")  # fmt: skip
+    flag("fast-completion", "note", short, "Finished after 1 h 48 min (limit 2 h), and the log shows epoch 100 of 100.",
+         "nothing, if a short run was intended")  # fmt: skip
 
 
 def odd_board() -> None:
