@@ -112,7 +112,22 @@ def test_every_sort_keeps_every_row_and_nonsense_sorts_too(rows: list[BoardRow],
 
 @pytest.mark.parametrize("column", sorted(SORT_KEYS))
 def test_every_column_turns_round(column: str) -> None:
-    rows = [row(pk, name=f"n{pk}", workspace=f"w{pk}") for pk in (2, 1, 3)]
+    rows = [
+        row(
+            pk,
+            name=f"n{pk}",
+            workspace=f"w{pk}",
+            agents=AgentHealth(pk, 4),
+            runs=pk,
+            percent=float(pk),
+            metric_value=float(pk),
+            checkpoint_at=before(hours=pk),
+            heartbeat_at=before(hours=pk),
+            gpu_seconds=float(pk),
+            badges=(badge("critical"),) * pk,
+        )
+        for pk in (2, 1, 3)
+    ]
     once, round_again = sorted_rows(rows, column), sorted_rows(rows, f"-{column}")
     assert [one.pk for one in once] == [one.pk for one in reversed(round_again)]
 
