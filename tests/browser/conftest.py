@@ -28,8 +28,10 @@ def browser_type_launch_args() -> dict[str, Any]:
 
 
 @pytest.fixture(scope="session")
-def django_db_modify_db_settings(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """A file instead of memory for SQLite, so that the server's threads and the test have connections of their own."""
+def django_db_modify_db_settings(
+    django_db_modify_db_settings_parallel_suffix: None, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """A database of its own for each worker; a file instead of memory for SQLite, so that the server's threads and the test have connections of their own."""
     from django.conf import settings
 
     database = settings.DATABASES["default"]
