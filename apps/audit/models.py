@@ -22,6 +22,8 @@ class SyncPass(models.Model):
 
     ``source`` is ``wandb`` or ``slurm``; ``scope`` says which part of it (``entity/project``, a cluster).
     A row is written when the pass ends, so that a pass costs one write; ``error`` is a sentence.
+    ``joined`` turns true when what the pass brought is on the board as well. Two more sources note problems
+    only: ``config`` (sweepboard.toml) and ``join`` (what the sources say together).
     """
 
     source = models.CharField(max_length=20)
@@ -35,6 +37,7 @@ class SyncPass(models.Model):
     error = models.TextField(blank=True)
     error_id = models.CharField(max_length=12, blank=True)
     cursor = models.JSONField(default=dict)
+    joined = models.BooleanField(default=True)
 
     class Meta:
         ordering = ["-pk"]

@@ -55,8 +55,8 @@ def _freshness_of(last: SyncPass, good: SyncPass | None) -> Freshness:
 
 
 def revision() -> int:
-    """Return a number that grows with every finished pass."""
-    return SyncPass.objects.aggregate(last=Max("pk"))["last"] or 0
+    """Return a number that grows with every finished pass, once what it brought is on the board."""
+    return SyncPass.objects.filter(joined=True).aggregate(last=Max("pk"))["last"] or 0
 
 
 def last_good_cursor(source: str, scope: str) -> dict[str, Any]:

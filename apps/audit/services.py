@@ -62,4 +62,24 @@ def sync_pass(*, source: str, scope: str, full: bool = False) -> Iterator[PassTa
             cursor=tally.cursor,
             error=tally.error,
             error_id=tally.error_id,
+            joined=False,
         )
+
+
+def mark_joined() -> None:
+    """Say that everything that was pulled until now has reached the board."""
+    SyncPass.objects.filter(joined=False).update(joined=True)
+
+
+def note_health(*, source: str, scope: str, error: Exception | None) -> None:
+    """Note a problem outside of any pull; when it is over, note that once and nothing more."""
+    if error is None:
+        last = (
+            SyncPass.objects.filter(source=source, scope=scope).order_by("-pk").values_list("error", flat=True).first()
+        )
+        if not last:
+            return
+    with sync_pass(source=source, scope=scope):
+        if error is not None:
+            raise error
+    mark_joined()

@@ -98,11 +98,14 @@ class BoardRow:
         return min((order.get(badge.severity, 3) for badge in self.badges), default=3)
 
 
-def agent_health(states: Iterable[str], zombies: int, stale: int) -> AgentHealth:
-    """Count the agent jobs of a sweep, by the last state of each job."""
+def agent_health(states: Iterable[str], zombies: int, stale: int, *, wanted: bool = False) -> AgentHealth:
+    """Count the agent jobs of a sweep, by the last state of each job.
+
+    ``wanted`` says that the sweep still runs: then at least one agent is expected, whoever left for good.
+    """
     listed = list(states)
     active = sum(state in LIVE_AGENT_JOB for state in listed)
-    expected = sum(state not in LEFT_FOR_GOOD for state in listed)
+    expected = max(sum(state not in LEFT_FOR_GOOD for state in listed), int(wanted))
     return AgentHealth(active, expected, zombies, stale)
 
 

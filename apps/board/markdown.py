@@ -57,14 +57,18 @@ def active_sweeps(title: str, updated: datetime, tables: Iterable[Table], notes:
 
 
 def notes_of(text: str) -> str:
-    """Return what stands below the Notes heading of an existing file; empty where there is none.
+    """Return what people wrote into an existing file: all that stands below its Notes heading.
 
-    A file without the mark of generated ones was written by a person: all of it becomes the notes.
+    The heading may have been retyped (``## Notes:``, ``### notes``) or renamed: then what follows the last
+    generated section counts. A file without the mark of generated ones was written by a person as a whole.
     """
     if GENERATED not in text:
         return f"\n{text}" if text.strip() else ""
-    found = re.search(r"^## Notes[ \t]*$", text, re.MULTILINE)
-    return text[found.end() :] if found else ""
+    if found := re.search(r"^#{1,6}[ \t]*notes\b[ \t:]*\r?$", text, re.MULTILINE | re.IGNORECASE):
+        return text[found.end() :]
+    if found := re.search(r"^## Source Locations[ \t]*\r?\n(?:[ \t]*\r?\n|\|.*\n|None\.\r?\n)*", text, re.MULTILINE):
+        return f"\n\n{text[found.end() :]}" if text[found.end() :].strip() else ""
+    return ""
 
 
 def without_stamp(text: str) -> str:

@@ -20,7 +20,7 @@ COLUMNS = (
     ("gpu", "GPU h"),
     ("heartbeat", "Heartbeat"),
 )
-SOURCE_NAMES = {"wandb": "W&B", "slurm": "Slurm"}
+SOURCE_NAMES = {"wandb": "W&B", "slurm": "Slurm", "join": "Joining", "config": "Configuration"}
 STALE_AFTER_SECONDS = 180
 
 

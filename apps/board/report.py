@@ -153,7 +153,28 @@ def _discrepancies(pks: list[int]) -> list[list[str]]:
         .exclude(rule="fast-completion")
         .select_related("run")[:HISTORY]
     )
-    return [_discrepancy(flag) for flag in flags]
+    flagged = [_discrepancy(flag) for flag in flags]
+    return flagged + _unflagged_discrepancies(pks)
+
+
+def _unflagged_discrepancies(pks: list[int]) -> list[list[str]]:
+    """Runs whose two sides disagree without any flag saying so, such as finished beside TIMEOUT."""
+    runs = (
+        Run.objects.filter(sweep__in=pks, status__agree=False)
+        .exclude(pk__in=Flag.objects.open().filter(sweep__in=pks, run__isnull=False).values("run"))
+        .select_related("status", "status__job")
+        .order_by("-heartbeat_at", "-pk")[:HISTORY]
+    )
+    return [
+        [
+            stamp((run.status.job.end_at if run.status.job else None) or run.heartbeat_at),
+            link(run.run_id, run.url),
+            cell(run.state),
+            cell(run.status.slurm_state),
+            f"open ({cell(run.status.pair)}): {cell(run.status.action)}",
+        ]
+        for run in runs
+    ]
 
 
 def _discrepancy(flag: Flag) -> list[str]:
@@ -212,10 +233,12 @@ def _write_report(workspace: Workspace, now: datetime) -> str:
         return ""
     try:
         path = confined(workspace.path, name)
-        present = path.read_text(encoding="utf-8") if path.is_file() else ""
+        present = path.read_bytes().decode() if path.is_file() else ""
         text = active_sweeps_markdown(workspace.name, now, notes_of(present))
         if without_stamp(text) == without_stamp(present):
             return ""
+        if present and path.read_bytes().decode() != present:
+            return ""  # somebody saved notes just now: the next pass reads them first
         write_atomically(path, text)
     except (OSError, UnicodeDecodeError, Permanent) as error:
         log.warning("board.report.unwritten", workspace=workspace.name, error=str(error))

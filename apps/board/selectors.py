@@ -3,6 +3,9 @@
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import timedelta
+from functools import reduce
+from operator import or_
 from typing import Any
 
 from django.core.paginator import Page, Paginator
@@ -35,11 +38,15 @@ from apps.board.domain import (
 )
 from apps.board.view import BoardView
 from apps.checkpoints.models import Checkpoint
+from apps.core.clock import utcnow
 from apps.flags.models import SEVERITY_ORDER, Flag, RunStatus
 from apps.links.selectors import agent_jobs
 from apps.sweeps.models import Run, Sweep
+from apps.workspaces.config import ConfigError
+from apps.workspaces.selectors import current_config
 
 RUNS_PER_PAGE = 25
+LINGER = timedelta(days=3)
 ZOMBIES = ("zombie",)
 STALE = ("stale-heartbeat",)
 
@@ -71,7 +78,7 @@ class Board:
 
 def board(view: BoardView) -> Board:
     """Return what the board shows for this view."""
-    sources = freshness()
+    sources = followed(freshness())
     every = active_rows(sources)
     rows = sorted_rows((row for row in every if view.wants(row)), view.sort)
     shown = {row.pk for row in rows}
@@ -97,8 +104,31 @@ def active_rows(sources: list[Freshness], workspace: str = "") -> list[BoardRow]
 
 
 def active_sweeps() -> QuerySet[Sweep]:
-    flagged = Flag.objects.open().filter(severity="critical").values("sweep")
-    return Sweep.objects.filter(Q(pk__in=Sweep.objects.live().values("pk")) | Q(pk__in=flagged))
+    """Return the sweeps that live, and those that ended a few days ago at most with something critical open.
+
+    Sweeps of projects that are no longer followed are left out: nobody asks W&B about them any more.
+    """
+    flagged = Flag.objects.open().filter(severity="critical")
+    recent = flagged.exclude(run__heartbeat_at__lt=utcnow() - LINGER).values("sweep")
+    active = Sweep.objects.filter(Q(pk__in=Sweep.objects.live().values("pk")) | Q(pk__in=recent))
+    if not (projects := _projects()):
+        return active
+    paths = [project.split("/", 1) for project in projects]
+    return active.filter(reduce(or_, (Q(entity=entity, project=project) for entity, project in paths)))
+
+
+def followed(sources: list[Freshness]) -> list[Freshness]:
+    """Return the sources without the W&B projects that are no longer followed."""
+    projects = _projects()
+    return [one for one in sources if one.source != "wandb" or not projects or one.scope in projects]
+
+
+def _projects() -> list[str]:
+    """The projects that are followed; empty, for all, while sweepboard.toml cannot be read."""
+    try:
+        return current_config().projects()
+    except ConfigError:
+        return []
 
 
 def rows_of(sweeps: list[Sweep], sources: list[Freshness]) -> list[BoardRow]:
@@ -120,7 +150,7 @@ def rows_of(sweeps: list[Sweep], sources: list[Freshness]) -> list[BoardRow]:
             method=sweep.method,
             state=sweep.state,
             owners=owners[sweep.pk],
-            agents=_health(agents[sweep.pk], badges[sweep.pk]),
+            agents=_health(agents[sweep.pk], badges[sweep.pk], wanted=sweep.state == "RUNNING"),
             runs_by_state=states[sweep.pk],
             runs=runs[sweep.pk].get("total", 0),
             expected_runs=sweep.expected_runs,
@@ -140,10 +170,10 @@ def rows_of(sweeps: list[Sweep], sources: list[Freshness]) -> list[BoardRow]:
     ]
 
 
-def _health(states: list[str], badges: tuple[Badge, ...]) -> AgentHealth:
+def _health(states: list[str], badges: tuple[Badge, ...], *, wanted: bool) -> AgentHealth:
     zombies = sum(badge.count for badge in badges if badge.rule in ZOMBIES)
     stale = sum(badge.count for badge in badges if badge.rule in STALE)
-    return agent_health(states, zombies, stale)
+    return agent_health(states, zombies, stale, wanted=wanted)
 
 
 def _run_aggregates(pks: list[int]) -> dict[int, dict[str, Any]]:

@@ -1,6 +1,7 @@
 """Where checkpoints are. Listing only: nothing here opens one.
 
-``Transient`` when the filesystem does not answer; a folder that is not there holds no checkpoints.
+``Transient`` when the filesystem does not answer, when ``root`` itself is not there, or when a folder may not be
+listed: nothing is known then. Below a root that answers, a folder that is not there holds no checkpoints.
 """
 
 from collections.abc import Sequence

@@ -4,7 +4,10 @@ from django.db import models
 
 
 class LogFile(models.Model):
-    """One log of one job. ``offset`` in bytes; ``carry`` is the reader's state at that offset."""
+    """One log of one job. ``offset`` in bytes; ``carry`` is the reader's state at that offset.
+
+    ``behind`` marks a log of which more is known to exist than was read: it is read on even after its job ended.
+    """
 
     path = models.CharField(max_length=1000, unique=True)
     cluster = models.CharField(max_length=100)
@@ -12,6 +15,7 @@ class LogFile(models.Model):
     inode = models.BigIntegerField(default=0)
     offset = models.BigIntegerField(default=0)
     modified_at = models.DateTimeField(null=True)
+    behind = models.BooleanField(default=False, db_index=True)
     carry = models.JSONField(default=dict)
 
     class Meta:

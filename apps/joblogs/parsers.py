@@ -37,7 +37,7 @@ def _number(value: Any) -> float | None:
         return None
     try:
         return float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
 
 
@@ -57,7 +57,7 @@ def python_dict(line: str) -> LineProgress | None:
         return None
     try:
         values = ast.literal_eval(_NOT_FINITE.sub(r"'\1'", line[start : end + 1]))
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
+    except Exception:
         return None
     if not isinstance(values, dict):
         return None

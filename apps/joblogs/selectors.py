@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable
 
-from apps.joblogs.models import LogTrace
+from apps.joblogs.models import LogFile, LogTrace
 
 
 def traces_by_job(keys: Iterable[tuple[str, str]]) -> dict[tuple[str, str], list[LogTrace]]:
@@ -24,3 +24,8 @@ def traces_by_run(run_ids: Iterable[str]) -> dict[str, list[LogTrace]]:
     for row in rows.order_by("log__modified_at", "pk"):
         found[row.run_id].append(row)
     return found
+
+
+def jobs_to_catch_up_with() -> set[tuple[str, str]]:
+    """Return the (cluster, job id) of jobs whose logs were not read to their end."""
+    return set(LogFile.objects.filter(behind=True).values_list("cluster", "job_id"))

@@ -32,12 +32,21 @@ def read_logs(*, jobs: Iterable[Job], store: LogStore, workspaces: list[Workspac
             log.warning("joblogs.unreadable", job=job.job_id, error=str(error))
             continue
         for path in paths:
-            try:
-                if _read_on(path, job, store):
-                    changed.add((job.cluster, job.job_id))
-            except Transient as error:
-                log.warning("joblogs.unreadable", path=str(path), job=job.job_id, error=str(error))
+            if _read_safely(path, job, store):
+                changed.add((job.cluster, job.job_id))
     return changed
+
+
+def _read_safely(path: Path, job: Job, store: LogStore) -> bool:
+    """Read on in one log; whatever is wrong with it stops no other log."""
+    try:
+        return _read_on(path, job, store)
+    except Transient as error:
+        log.warning("joblogs.unreadable", path=str(path), job=job.job_id, error=str(error))
+    except Exception:
+        log.exception("joblogs.reader.crashed", path=str(path), job=job.job_id)
+    LogFile.objects.filter(path=str(path)).update(behind=True)
+    return False
 
 
 def _paths_of(job: Job, store: LogStore, workspaces: list[Workspace]) -> list[Path]:
@@ -67,11 +76,12 @@ def _read_on(path: Path, job: Job, store: LogStore) -> bool:
     if _replaced(row, stamp):
         row.traces.all().delete()
         row.offset, row.carry = 0, {}
-    elif row.offset == stamp.size:
+    elif row.offset == stamp.size and not row.behind:
         return False
     state = restore_state(row.carry, [_trace_of(trace) for trace in row.traces.all()])
     changed = _consume(row, state, path, stamp, store)
     row.inode, row.modified_at, row.carry = stamp.inode, stamp.modified_at, dump_state(state)
+    row.behind = row.offset < stamp.size
     with transaction.atomic():
         row.save()
         for run_id in changed:

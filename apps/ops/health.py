@@ -23,12 +23,13 @@ class Readiness:
     def ok(self) -> bool:
         return not self.database and not self.redis
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self, *, detailed: bool) -> dict[str, Any]:
+        """Return what /readyz answers; errors may name servers, so only people who are logged in see their text."""
         return {
             "status": "ok" if self.ok else "unavailable",
             "database": self.database or "ok",
             "redis": self.redis or "ok",
-            "sources": [_source(one) for one in self.sources],
+            "sources": [_source(one, detailed) for one in self.sources],
         }
 
 
@@ -55,13 +56,13 @@ def _redis_problem() -> str:
     return ""
 
 
-def _source(one: Freshness) -> dict[str, Any]:
+def _source(one: Freshness, detailed: bool) -> dict[str, Any]:
     age = (utcnow() - one.good_at).total_seconds() if one.good_at else None
     return {
         "source": one.source,
         "scope": one.scope,
         "ok": one.ok,
         "age_seconds": round(age, 1) if age is not None else None,
-        "error": one.error,
+        "error": one.error if detailed or not one.error else "log in to read it",
         "error_id": one.error_id,
     }

@@ -6,11 +6,11 @@ made good by the next one.
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
-import structlog
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
-from apps.audit.services import sync_pass
+from apps.audit.services import mark_joined, note_health, sync_pass
 from apps.board.report import write_reports
 from apps.checkpoints.services import find_checkpoints
 from apps.checkpoints.wiring import checkpoint_store
@@ -19,6 +19,7 @@ from apps.core.errors import SweepboardError
 from apps.core.locks import Busy, lease
 from apps.flags.selectors import overdue_runs
 from apps.flags.services import evaluate_runs, evaluate_sweeps
+from apps.joblogs.selectors import jobs_to_catch_up_with
 from apps.joblogs.services import read_logs
 from apps.joblogs.wiring import log_store
 from apps.links.services import relink, relink_agents, runs_touched_by
@@ -28,12 +29,13 @@ from apps.slurm.wiring import make_scheduler
 from apps.sweeps.models import Run, Sweep
 from apps.sweeps.services import sync_project
 from apps.sweeps.wiring import make_source
+from apps.workspaces.config import ConfigError, SweepboardConfig
 from apps.workspaces.selectors import active_workspaces, current_config, workspace_by_project
 from apps.workspaces.services import apply_config
 
-log = structlog.get_logger(__name__)
 PASS_LEASE = 340.0  # a little more than the task may take: a worker killed -9 blocks no longer than this
 JOIN_LEASE = 300.0
+LATE_LINES = timedelta(minutes=5)
 Progress = Callable[[str], None]
 
 
@@ -55,10 +57,12 @@ def _quiet(step: str) -> None:
 def sync_wandb(*, full: bool = False, progress: Progress = _quiet) -> Outcome:
     """Pass over every W&B project; a project that fails does not stop the others."""
     outcome = Outcome()
+    if (config := _config_in_force()) is None:
+        return Outcome(ok=False)
     try:
         with lease("sync:wandb", seconds=PASS_LEASE):
-            apply_config(config=current_config())
-            for project in current_config().projects():
+            apply_config(config=config)
+            for project in config.projects():
                 progress(f"W&B {project}")
                 _sync_one_project(project, full, outcome)
     except Busy:
@@ -86,16 +90,17 @@ def _sync_one_project(project: str, full: bool, outcome: Outcome) -> None:
 
 def sync_slurm(*, full: bool = False, progress: Progress = _quiet) -> Outcome:
     """Pass over the scheduler's queue and accounting."""
-    config = current_config().slurm
+    if (config := _config_in_force()) is None:
+        return Outcome(ok=False)
     progress("Slurm")
     try:
         with lease("sync:slurm", seconds=PASS_LEASE):
-            apply_config(config=current_config())
+            apply_config(config=config)
             changes = sync_jobs(
                 scheduler=make_scheduler(),
                 now=utcnow(),
-                users=config.users,
-                history_days=config.history_days,
+                users=config.slurm.users,
+                history_days=config.slurm.history_days,
                 full=full,
             )
     except Busy:
@@ -105,7 +110,36 @@ def sync_slurm(*, full: bool = False, progress: Progress = _quiet) -> Outcome:
     return outcome
 
 
+def _config_in_force() -> SweepboardConfig | None:
+    """Return the configuration; None while sweepboard.toml cannot be used, which the board then says."""
+    try:
+        config = current_config()
+    except ConfigError as error:
+        note_health(source="config", scope="sweepboard.toml", error=error)
+        return None
+    note_health(source="config", scope="sweepboard.toml", error=None)
+    return config
+
+
 def join(*, runs: set[int], sweeps: set[int], jobs: set[int], progress: Progress = _quiet) -> set[int]:
+    """Bring everything that is derived in line; a defect of ours on the way is noted on the board.
+
+    Returns the runs whose status or flags changed. Raises ``Busy`` when another join takes too long.
+    """
+    try:
+        changed = _join(runs, sweeps, jobs, progress)
+    except SweepboardError:
+        raise
+    except Exception as error:
+        note_health(source="join", scope="all sources together", error=error)
+        return set()
+    finally:
+        mark_joined()
+    note_health(source="join", scope="all sources together", error=None)
+    return changed
+
+
+def _join(runs: set[int], sweeps: set[int], jobs: set[int], progress: Progress) -> set[int]:
     """Bring everything that is derived in line with what changed, and with the time that passed.
 
     Live runs and jobs are always looked at, because their logs, checkpoints and heartbeats age without
@@ -117,7 +151,7 @@ def join(*, runs: set[int], sweeps: set[int], jobs: set[int], progress: Progress
         overdue = overdue_runs()
         runs = runs | overdue.keys()
         jobs = jobs | {job for job in overdue.values() if job is not None}
-        watched = Job.objects.filter(Q(pk__in=jobs) | Q(pk__in=Job.objects.live()))
+        watched = _watched_jobs(jobs, now)
         said = read_logs(jobs=list(watched), store=log_store(), workspaces=active_workspaces())
         progress("links")
         job_pks = jobs | set(watched.values_list("pk", flat=True))
@@ -135,6 +169,17 @@ def join(*, runs: set[int], sweeps: set[int], jobs: set[int], progress: Progress
         progress("report")
         write_reports(workspaces=active_workspaces(), now=now)
     return changed
+
+
+def _watched_jobs(changed: set[int], now: datetime) -> QuerySet[Job]:
+    """The jobs whose logs may say more: changed, live or just ended, and those whose logs were not read to the end.
+
+    A file may appear on our side of a shared filesystem minutes after its job ended.
+    """
+    behind = {job_id for _, job_id in jobs_to_catch_up_with()}
+    return Job.objects.filter(
+        Q(pk__in=changed) | Q(pk__in=Job.objects.live()) | Q(end_at__gte=now - LATE_LINES) | Q(job_id__in=behind)
+    )
 
 
 def redo_everything() -> None:

@@ -32,7 +32,7 @@ def healthz(request: HttpRequest) -> HttpResponse:
 def readyz(request: HttpRequest) -> HttpResponse:
     """Answer whether Sweepboard can work, and how fresh each source is; 503 without database or Redis."""
     ready = readiness()
-    return JsonResponse(ready.as_json(), status=200 if ready.ok else 503)
+    return JsonResponse(ready.as_json(detailed=request.user.is_authenticated), status=200 if ready.ok else 503)
 
 
 @require_POST
@@ -46,7 +46,13 @@ def sync_now(request: HttpRequest) -> HttpResponse:
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
-    return _error(request, 400, "That request cannot be understood.", "Go back to the board and try again.")
+    return _error(
+        request,
+        400,
+        "That request cannot be understood.",
+        "Go back to the board and try again. If you reached Sweepboard under a new name, an admin has to add it "
+        "to SWEEPBOARD_HOSTS.",
+    )
 
 
 def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:

@@ -31,7 +31,7 @@ def browser_type_launch_args() -> dict[str, Any]:
 def django_db_modify_db_settings(
     django_db_modify_db_settings_parallel_suffix: None, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """A database of its own for each worker; a file instead of memory for SQLite, so that the server's threads and the test have connections of their own."""
+    """A database for each worker; for SQLite a file, so that server and test have connections of their own."""
     from django.conf import settings
 
     database = settings.DATABASES["default"]

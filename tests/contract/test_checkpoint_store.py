@@ -10,6 +10,7 @@ from apps.checkpoints.adapters.filesystem import FilesystemCheckpointStore
 from apps.checkpoints.adapters.memory import MemoryCheckpointStore
 from apps.checkpoints.domain import epoch_in_name, step_in_name
 from apps.checkpoints.ports import CheckpointStore, FoundCheckpoint
+from apps.core.errors import Transient
 from tests.factories.moments import NOW
 
 Save = Callable[[Path, int], None]
@@ -62,7 +63,12 @@ def test_a_pattern_begins_at_the_root(at: tuple[CheckpointStore, Save], tmp_path
 
 
 def test_a_folder_that_is_not_there_holds_none(at: tuple[CheckpointStore, Save], tmp_path: Path) -> None:
-    assert at[0].find(tmp_path / "none", ["*.pt"]) == []
+    assert at[0].find(tmp_path, ["none/*.pt"]) == []
+
+
+def test_a_root_that_is_not_there_tells_nothing_about_checkpoints(tmp_path: Path) -> None:
+    with pytest.raises(Transient, match="is its filesystem mounted"):
+        FilesystemCheckpointStore().find(tmp_path / "away", ["*.pt"])
 
 
 def test_a_link_that_leads_out_is_not_listed(tmp_path: Path) -> None:

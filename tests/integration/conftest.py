@@ -5,13 +5,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import time_machine
 from django.test import Client
 
 from apps.core.permissions import Role
+from apps.slurm.ports import Submission
+from apps.sweeps.ports import RunJob
 from apps.workspaces.models import Workspace
 from apps.workspaces.selectors import current_config
 from apps.workspaces.services import apply_config
+from tests.factories.moments import NOW, before
 from tests.factories.people import UserFactory
+from tests.factories.records import run_record, sweep_record
 from tests.services.memory import WORLD, World
 
 CONFIG = """
@@ -70,3 +75,30 @@ def viewer(db: None) -> Client:
 @pytest.fixture
 def operator(db: None) -> Client:
     return client_of(Role.OPERATOR)
+
+
+@pytest.fixture
+def noon() -> object:
+    with time_machine.travel(NOW, tick=True):
+        yield
+
+
+@pytest.fixture
+def training(world: World, glue: Workspace) -> str:
+    """One run that trains on one job, with its log and a checkpoint; return the job's id."""
+    script = glue.path / "agent.sbatch"
+    script.write_text("#!/bin/bash\n#SBATCH --output=logs/train_%j.out\n#SBATCH --gpus=1\ntrue\n")
+    job_id = world.scheduler.submit(Submission(str(script), work_dir=str(glue.path)))
+    world.scheduler.now = before(hours=5)
+    world.scheduler.start(job_id)
+    world.scheduler.now = NOW
+    (glue.path / "logs" / f"train_{job_id}.out").write_text(
+        "Sweep ID: swp1\nwandb: Agent Starting Run: aaa with config:\nEpoch 4/10 step 400 loss 0.3\n"
+    )
+    folder = glue.path / "outputs" / "aaa" / "checkpoints"
+    folder.mkdir(parents=True)
+    (folder / "step_400.pt").write_bytes(b"weights")
+    world.glue.sweeps = [sweep_record()]
+    world.glue.runs = [run_record("aaa")]
+    world.glue.jobs = {"aaa": RunJob(int(job_id))}
+    return job_id

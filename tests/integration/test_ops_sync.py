@@ -14,42 +14,12 @@ from apps.core.locks import lease
 from apps.flags.models import Flag, RunStatus
 from apps.ops import sync
 from apps.slurm.models import Job
-from apps.slurm.ports import Submission
 from apps.sweeps.models import Run
-from apps.sweeps.ports import RunJob
 from apps.workspaces.models import Workspace
 from tests.factories.moments import NOW, before
-from tests.factories.records import run_record, sweep_record
 from tests.services.memory import World
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def _noon() -> object:
-    with time_machine.travel(NOW, tick=True):
-        yield
-
-
-@pytest.fixture
-def training(world: World, glue: Workspace) -> str:
-    """One run that trains on one job, with its log and a checkpoint; return the job's id."""
-    script = glue.path / "agent.sbatch"
-    script.write_text("#!/bin/bash\n#SBATCH --output=logs/train_%j.out\n#SBATCH --gpus=1\ntrue\n")
-    job_id = world.scheduler.submit(Submission(str(script), work_dir=str(glue.path)))
-    world.scheduler.now = before(hours=5)
-    world.scheduler.start(job_id)
-    world.scheduler.now = NOW
-    (glue.path / "logs" / f"train_{job_id}.out").write_text(
-        "Sweep ID: swp1\nwandb: Agent Starting Run: aaa with config:\nEpoch 4/10 step 400 loss 0.3\n"
-    )
-    folder = glue.path / "outputs" / "aaa" / "checkpoints"
-    folder.mkdir(parents=True)
-    (folder / "step_400.pt").write_bytes(b"weights")
-    world.glue.sweeps = [sweep_record()]
-    world.glue.runs = [run_record("aaa")]
-    world.glue.jobs = {"aaa": RunJob(int(job_id))}
-    return job_id
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("noon")]
 
 
 def both() -> None:

@@ -134,3 +134,8 @@ def test_every_column_turns_round(column: str) -> None:
 
 def test_gpu_time_is_shown_in_hours() -> None:
     assert row(gpu_seconds=5400.0).gpu_hours == 1.5
+
+
+def test_a_sweep_that_runs_without_any_agent_is_under_capacity() -> None:
+    health = agent_health(["CANCELLED", "COMPLETED"], 0, 0, wanted=True)
+    assert (health.active, health.expected, health.status) == (0, 1, "under capacity")

@@ -18,13 +18,21 @@ class FilesystemCheckpointStore:
     def find(self, root: Path, patterns: Sequence[str]) -> list[FoundCheckpoint]:
         try:
             base = root.resolve(strict=True)
+            _check_readable(base, patterns)
             paths = {path for pattern in patterns for path in base.glob(pattern)}
             inside = sorted(path for path in paths if is_inside(base, path))
             return [found for path in inside if (found := _look(path)) is not None]
-        except FileNotFoundError:
-            return []
+        except FileNotFoundError as error:
+            raise Transient(f"{root} is not there; is its filesystem mounted?") from error
         except OSError as error:
             raise Transient(f"{root} cannot be listed: {error.strerror}.") from error
+
+
+def _check_readable(base: Path, patterns: Sequence[str]) -> None:
+    """Raise OSError where a pattern's first folder cannot be listed: globbing would silently find nothing there."""
+    for name in {Path(pattern).parts[0] for pattern in patterns if Path(pattern).parts}:
+        if (base / name).is_dir():
+            os.scandir(base / name).close()
 
 
 def _look(path: Path) -> FoundCheckpoint | None:

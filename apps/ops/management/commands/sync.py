@@ -26,6 +26,8 @@ class Command(BaseCommand):
             outcomes = self._passes(options["source"], options["full"])
         except SweepboardError as error:
             raise CommandError(str(error)) from error
+        if options["full"]:
+            sync.redo_everything()
         self._report(before)
         if any(outcome.busy for outcome in outcomes):
             raise CommandError("Another pass of this source is under way; nothing was done twice.")
