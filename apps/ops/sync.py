@@ -33,8 +33,8 @@ from apps.workspaces.config import ConfigError, SweepboardConfig
 from apps.workspaces.selectors import active_workspaces, current_config, workspace_by_project
 from apps.workspaces.services import apply_config
 
-PASS_LEASE = 340.0  # a little more than the task may take: a worker killed -9 blocks no longer than this
-JOIN_LEASE = 300.0
+LEASE = 45.0  # renewed while a pass runs: a worker killed -9 blocks the others no longer than this
+JOIN_WAIT = 240.0
 LATE_LINES = timedelta(minutes=5)
 Progress = Callable[[str], None]
 
@@ -60,7 +60,7 @@ def sync_wandb(*, full: bool = False, progress: Progress = _quiet) -> Outcome:
     if (config := _config_in_force()) is None:
         return Outcome(ok=False)
     try:
-        with lease("sync:wandb", seconds=PASS_LEASE):
+        with lease("sync:wandb", seconds=LEASE):
             apply_config(config=config)
             for project in config.projects():
                 progress(f"W&B {project}")
@@ -94,7 +94,7 @@ def sync_slurm(*, full: bool = False, progress: Progress = _quiet) -> Outcome:
         return Outcome(ok=False)
     progress("Slurm")
     try:
-        with lease("sync:slurm", seconds=PASS_LEASE):
+        with lease("sync:slurm", seconds=LEASE):
             apply_config(config=config)
             changes = sync_jobs(
                 scheduler=make_scheduler(),
@@ -145,7 +145,7 @@ def _join(runs: set[int], sweeps: set[int], jobs: set[int], progress: Progress) 
     Live runs and jobs are always looked at, because their logs, checkpoints and heartbeats age without
     any row changing. Returns the runs whose status or flags changed.
     """
-    with lease("join", seconds=JOIN_LEASE, wait=JOIN_LEASE):
+    with lease("join", seconds=LEASE, wait=JOIN_WAIT):
         now = utcnow()
         progress("logs")
         overdue = overdue_runs()

@@ -29,7 +29,7 @@ def test_a_lock_is_given_back_even_after_an_error() -> None:
 
 
 def test_a_dead_holders_lease_runs_out_and_is_not_taken_from_the_next_one() -> None:
-    with lease("one", seconds=0.2):
+    with lease("one", seconds=0.2, renew=False):
         time.sleep(0.3)
         with lease("one", seconds=5):
             second = redis_client().get("sweepboard:lock:one")
@@ -39,7 +39,7 @@ def test_a_dead_holders_lease_runs_out_and_is_not_taken_from_the_next_one() -> N
 
 
 def test_a_late_holder_does_not_release_the_next_ones_lock() -> None:
-    first = lease("one", seconds=0.2)
+    first = lease("one", seconds=0.2, renew=False)
     first.__enter__()
     time.sleep(0.3)
     with lease("one", seconds=5):
@@ -47,8 +47,16 @@ def test_a_late_holder_does_not_release_the_next_ones_lock() -> None:
         assert redis_client().exists("sweepboard:lock:one")
 
 
-def test_a_waiting_holder_gets_the_lock_when_it_is_free() -> None:
+def test_a_long_pass_keeps_its_lease_and_gives_it_back() -> None:
     with lease("one", seconds=0.3):
+        time.sleep(1)
+        with pytest.raises(Busy), lease("one", seconds=5):
+            pass
+    assert not redis_client().exists("sweepboard:lock:one")
+
+
+def test_a_waiting_holder_gets_the_lock_when_it_is_free() -> None:
+    with lease("one", seconds=0.3, renew=False):
         started = time.monotonic()
         with lease("one", seconds=5, wait=3):
             assert time.monotonic() - started < 2
