@@ -28,8 +28,8 @@ class SweepboardTask(Task):  # type: ignore[type-arg]  # celery-types' parameter
     acks_late = True
     reject_on_worker_lost = True
     ignore_result = True
-    soft_time_limit = 300
-    time_limit = 330
+    soft_time_limit = 600  # below the broker's visibility timeout, or a message would be delivered twice
+    time_limit = 660
     autoretry_for = (Transient,)
     retry_backoff = 2
     retry_backoff_max = 120
