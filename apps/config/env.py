@@ -35,7 +35,8 @@ def state_folder(path: Path) -> Path:
 HOME = state_folder(Path(env.str("SWEEPBOARD_HOME", default=str(_HOME_DEFAULT))).expanduser().resolve())
 SAMPLE_ENV = HOME / "sample" / "sandbox.env"
 # `make run` without a W&B key leaves here how to reach its sandbox, for commands in other terminals.
-if SAMPLE_ENV.is_file() and not env.str("WANDB_API_KEY", default=""):
+OWN_SETTINGS = any(env.str(name, default="") for name in ("SWEEPBOARD_CONFIG", "WANDB_API_KEY", "WANDB_BASE_URL"))
+if SAMPLE_ENV.is_file() and not OWN_SETTINGS:
     environ.Env.read_env(str(SAMPLE_ENV))
 SAMPLE = env.bool("SWEEPBOARD_SAMPLE", default=False)
 CONFIG_FILE = env.str("SWEEPBOARD_CONFIG", default="")

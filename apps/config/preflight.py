@@ -1,8 +1,10 @@
 """What `make run` checks before it starts anything. Every problem is a sentence that says what to set."""
 
+import fcntl
 import socket
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import redis
 from django.conf import settings
@@ -44,6 +46,23 @@ def plan_start() -> Plan:
     _check_roots(config)
     found = detection(config.slurm.adapter)
     return Plan(config, sandbox=False, scheduler=f"{found.kind}: {found.reason}")
+
+
+def only_one_in_this_home() -> IO[str]:
+    """Lock the state folder for the life of this process; ``CannotStart`` when another Sweepboard has it.
+
+    The kernel gives the lock back when the process ends, however it ends.
+    """
+    path = env.HOME / "up.lock"
+    lock = path.open("w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        lock.close()
+        raise CannotStart(
+            f"Another Sweepboard runs in {env.HOME}. Stop it first, or set SWEEPBOARD_HOME (and PORT) for a second one."
+        ) from error
+    return lock
 
 
 def check_services() -> None:

@@ -136,7 +136,7 @@ class Team:
         """kill -9 everything of a job, as a node that dies would."""
         from apps.sandbox.sample.driver import processes_of
 
-        for pid in processes_of(job_id, ""):
+        for pid in processes_of(job_id, self.root):
             try:
                 os.kill(pid, signal.SIGKILL)
             except ProcessLookupError:

@@ -68,10 +68,31 @@ def test_one_interrupt_stops_everything(tmp_path: Path) -> None:
     home = tmp_path
     with running_sweepboard(home, {}) as running:
         assert processes_below(home)
+        assert "Another Sweepboard runs in" in refusal({"SWEEPBOARD_HOME": str(home / "home")})
         running.process.send_signal(signal.SIGINT)
         assert running.process.wait(60) == 0
     assert processes_below(home) == []
     assert "Stopped." in running.said
+    own = tmp_path / "own.toml"
+    own.write_text('[wandb]\nprojects = ["team/own"]\n')
+    # What the sample left behind must not stand in for a key that is missing.
+    assert "no key is set" in refusal({"SWEEPBOARD_HOME": str(home / "home"), "SWEEPBOARD_CONFIG": str(own)})
+
+
+def refusal(environment: dict[str, str]) -> str:
+    """Start once more with these settings, expect a refusal, and return its sentence."""
+    done = subprocess.run(
+        [sys.executable, "manage.py", "up"],
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"], "PORT": str(free_port()), **environment},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode != 0
+    assert "Traceback" not in done.stderr
+    return done.stderr
 
 
 @pytest.mark.parametrize(
@@ -88,16 +109,4 @@ def test_one_interrupt_stops_everything(tmp_path: Path) -> None:
 def test_a_missing_or_wrong_setting_stops_the_start_with_a_sentence(
     environment: dict[str, str], sentence: str, tmp_path: Path
 ) -> None:
-    clean = {"PATH": os.environ["PATH"], "SWEEPBOARD_HOME": str(tmp_path), "PORT": str(free_port())}
-    done = subprocess.run(
-        [sys.executable, "manage.py", "up"],
-        cwd=ROOT,
-        env={**clean, **environment},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert done.returncode != 0
-    assert sentence in done.stderr
-    assert "Traceback" not in done.stderr
+    assert sentence in refusal({"SWEEPBOARD_HOME": str(tmp_path), **environment})

@@ -105,3 +105,15 @@ def test_the_lines_of_a_script_are_read_as_sbatch_does() -> None:
 )
 def test_a_time_limit_is_read_as_sbatch_does(text: str, seconds: int | None) -> None:
     assert limit_in_seconds(text) == seconds
+
+
+def test_a_runner_that_was_poked_before_the_wish_was_written_goes_on_and_hears_the_next_one(
+    local: LocalHarness,
+) -> None:
+    job_id = local.submit("sleep 60")
+    local.run(job_id)
+    (local.folder / "state" / "attempts" / "1" / "poke").touch()
+    time.sleep(0.5)
+    assert [job.state for job in local.scheduler.queue()] == ["RUNNING"]
+    local.scheduler.cancel(job_id)
+    local.wait_past(job_id, "CANCELLED")

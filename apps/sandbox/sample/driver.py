@@ -74,7 +74,7 @@ class SampleDriver:
 
     def signal_job(self, job_id: str, number: signal.Signals, *, everything: bool = True) -> None:
         """Send a signal to the processes of a job, as a node that dies or hangs would stop them."""
-        for pid in processes_of(job_id, "" if everything else "train.py"):
+        for pid in processes_of(job_id, self.root, "" if everything else "train.py"):
             try:
                 os.kill(pid, number)
             except ProcessLookupError:
@@ -100,10 +100,14 @@ class SampleDriver:
         self._wait(lambda: not self.scheduler.queue(), 25)
 
 
-def processes_of(job_id: str, containing: str) -> list[int]:
-    """Return the processes whose environment says that they belong to this job; Linux only, elsewhere none."""
+def processes_of(job_id: str, root: Path, containing: str = "") -> list[int]:
+    """Return the processes whose environment says that they belong to this job of this workspace.
+
+    The number alone would hit another cluster's job of the same number. Linux only, elsewhere none.
+    """
     array, _, task = job_id.partition("_")
     marks = {f"SLURM_ARRAY_JOB_ID={array}".encode(), f"SLURM_ARRAY_TASK_ID={task}".encode()}
+    marks.add(f"SLURM_SUBMIT_DIR={root}".encode())
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
         try:

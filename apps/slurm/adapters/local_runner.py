@@ -57,12 +57,18 @@ def _watch(store: table.LocalStore, row: table.Row, process: subprocess.Popen[by
         try:
             process.wait(_POLL)
         except subprocess.TimeoutExpired:
-            if poke.exists():
-                return str(store.select("key = ?", (row["key"],))[0]["want"])
+            if poke.exists() and (want := _wanted(store, row)):
+                return want
             if deadline is not None and time.monotonic() > deadline:
                 return "timeout"
         else:
             return ""
+
+
+def _wanted(store: table.LocalStore, row: table.Row) -> str:
+    """Return what was asked for; "" while whoever asks has not committed it yet: then we look again."""
+    with store.transaction() as db:
+        return str(table.select(db, "key = ?", (row["key"],))[0]["want"] or "")
 
 
 def _start(row: table.Row, out: IO[bytes], err: IO[bytes]) -> subprocess.Popen[bytes]:

@@ -16,7 +16,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from apps.config import env
 from apps.config.management.commands.prepare import prepare
-from apps.config.preflight import Plan, plan_start
+from apps.config.preflight import Plan, only_one_in_this_home, plan_start
 from apps.config.processes import Supervisor, Watched
 from apps.core.errors import SweepboardError
 from apps.ops.accounts import ADMIN
@@ -29,6 +29,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
+            lock = only_one_in_this_home()
             plan = plan_start()
         except SweepboardError as error:
             raise CommandError(f"Sweepboard cannot start.\n{error}") from error
@@ -41,6 +42,7 @@ class Command(BaseCommand):
         finally:
             self._say("Stopping …")
             supervisor.stop()
+            lock.close()
             self._say("Stopped. What was asked for and not done yet goes on at the next start.")
         sys.exit(status)
 
@@ -91,10 +93,11 @@ def _start_sandbox(supervisor: Supervisor) -> Mapping[str, str]:
     folder = env.SAMPLE_ENV.parent
     folder.mkdir(parents=True, exist_ok=True)
     port_file = folder / "wandb.port"
-    known_port = port_file.read_text().strip() if port_file.is_file() else "0"
+    # Chosen once: a server that is started again must be where everybody looks for it.
+    port = _port_for_sandbox(port_file.read_text().strip() if port_file.is_file() else "")
     port_file.unlink(missing_ok=True)
     command = [PYTHON, "-m", "apps.sandbox.wandb_server", "--db", str(folder / "wandb.sqlite3")]
-    command += ["--port", known_port if _is_free(known_port) else "0", "--port-file", str(port_file)]
+    command += ["--port", str(port), "--port-file", str(port_file)]
     command += ["--crash-after", "1200"]
     supervisor.start(Watched("wandb", command))
     deadline = time.monotonic() + 20
@@ -105,15 +108,17 @@ def _start_sandbox(supervisor: Supervisor) -> Mapping[str, str]:
     return _sample_environment(folder, port_file.read_text().strip())
 
 
-def _is_free(port: str) -> bool:
-    """Links of earlier runs go on working when the sandbox keeps its port."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", int(port)))
-        except (OSError, ValueError):
-            return False
-    return True
+def _port_for_sandbox(known: str) -> int:
+    """Return the port of the last start where it is free, since links of earlier runs point there; else another."""
+    for wanted in (int(known) if known.isdecimal() else 0, 0):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", wanted))
+            except (OSError, OverflowError):
+                continue
+            return int(probe.getsockname()[1])
+    raise CommandError("No port is free on 127.0.0.1 for the sandbox W&B server.")
 
 
 def _sample_environment(folder: Path, port: str) -> Mapping[str, str]:
