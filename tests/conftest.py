@@ -12,6 +12,16 @@ from tests.services import postgres, slurm
 from tests.services.redis import running_redis
 
 
+def pytest_configure(config: Config) -> None:
+    """Nobody collected static files for the tests, so their names carry no hash.
+
+    Set before any test: the storage is made once, by whichever test shows the first page.
+    """
+    from django.conf import settings
+
+    settings.STORAGES["staticfiles"]["BACKEND"] = "django.contrib.staticfiles.storage.StaticFilesStorage"
+
+
 def _chromium() -> tuple[bool, str]:
     found = any(shutil.which(name) for name in ("chromium", "chromium-browser", "google-chrome"))
     return found, "" if found else "No Chromium is installed."

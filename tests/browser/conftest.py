@@ -40,15 +40,6 @@ def django_db_modify_db_settings(
         database.setdefault("TEST", {})["NAME"] = str(path)
 
 
-@pytest.fixture(scope="session")
-def static_files() -> None:
-    """The live server finds static files by their plain names; WhiteNoise only wants its folder to exist."""
-    from django.conf import settings
-
-    settings.STORAGES["staticfiles"]["BACKEND"] = "django.contrib.staticfiles.storage.StaticFilesStorage"
-    Path(settings.STATIC_ROOT).mkdir(parents=True, exist_ok=True)
-
-
 class Complaints(list[str]):
     """What browsers wrote on their consoles that nobody expected."""
 
@@ -85,9 +76,7 @@ Visit = Callable[..., Page]
 
 
 @pytest.fixture
-def visit(
-    static_files: None, live_server: LiveServer, browser: Browser, client: Any, complaints: Complaints
-) -> Iterator[Visit]:
+def visit(live_server: LiveServer, browser: Browser, client: Any, complaints: Complaints) -> Iterator[Visit]:
     """Open a path as a person (``who`` is a role; empty is nobody) in a browser window of its own."""
     from django.contrib.auth.models import User
 

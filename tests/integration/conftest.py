@@ -33,13 +33,6 @@ note = "the shared checkout"
 """
 
 
-@pytest.fixture(autouse=True)
-def _static_files_as_they_are(settings: Any) -> None:
-    """Nobody collected static files for the tests, so their names carry no hash."""
-    plain = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
-    settings.STORAGES = {**settings.STORAGES, "staticfiles": plain}
-
-
 @pytest.fixture
 def world(settings: Any, tmp_path: Path, workspace_root: Path, redis_server: str) -> Iterator[World]:
     """W&B and Slurm in memory, named in settings, with one workspace in `sweepboard.toml`."""

@@ -22,10 +22,14 @@ def history() -> dict[str, JobAttempt]:
     return {x.job_id: x for x in history_attempts(recorded("sacct.txt"), SACCT_FIELDS, MARK, live)}
 
 
+def sacct_row(**told: str) -> str:
+    return "".join(told.get(name, "") + MARK for name in SACCT_FIELDS) + "\n"
+
+
 def half_a_row(raw_id: str) -> str:
     told = {"JobID": raw_id, "JobIDRaw": raw_id, "Submit": "1795474944", "State": "FAILED", "Cluster": "c"}
     told |= {"JobName": "allocation", "ExitCode": "3:0", "End": "1795474945", "NodeList": "n1"}
-    return "".join(told.get(name, "") + MARK for name in SACCT_FIELDS) + "\n"
+    return sacct_row(**told)
 
 
 def test_the_queue_is_read() -> None:
@@ -77,6 +81,16 @@ def test_half_a_row_is_completed_by_what_the_controller_remembers() -> None:
 
 def test_half_a_row_of_a_forgotten_job_is_left_for_later() -> None:
     assert history_attempts(half_a_row("999"), SACCT_FIELDS, MARK, {}) == []
+
+
+def test_a_task_that_started_is_not_told_again_by_its_arrays_shared_record() -> None:
+    # Seen when an array is cancelled as its first task starts: the shared record lists that task too.
+    told = {"Submit": "1795474944", "State": "CANCELLED by 0", "Cluster": "c", "JobName": "j", "ExitCode": "0:0"}
+    started = sacct_row(JobID="20_0", JobIDRaw="21", Start="1795474945", NodeList="n1", **told)
+    shared = sacct_row(JobID="20_[0-1%1]", JobIDRaw="20", **told)
+    for output in (started + shared, shared + started):
+        attempts = history_attempts(output, SACCT_FIELDS, MARK, {})
+        assert sorted((x.job_id, x.raw_id) for x in attempts) == [("20_0", 21), ("20_1", None)]
 
 
 def test_an_answer_of_another_shape_is_not_guessed_at() -> None:

@@ -107,8 +107,16 @@ def history_attempts(output: str, fields: Sequence[str], mark: str, live: LiveJo
     ``live`` is what the controller says of the jobs that it remembers, by raw id: it knows the log paths,
     which older accounting does not keep, and completes rows that accounting has only half of.
     """
-    whole = (_completed(row, live) for row in rows(output, fields, mark))
-    return [_from_sacct(row, job_id) for row in whole if row is not None for job_id in text.each_task(row["JobID"])]
+    whole = [row for row in (_completed(row, live) for row in rows(output, fields, mark)) if row is not None]
+    # The shared record of an array that was cancelled may go on to list tasks that started meanwhile and
+    # have records of their own: theirs are the true ones.
+    own = {(row["JobID"], row["Submit"]) for row in whole}
+    return [
+        _from_sacct(row, job_id)
+        for row in whole
+        for job_id in text.each_task(row["JobID"])
+        if job_id == row["JobID"] or (job_id, row["Submit"]) not in own
+    ]
 
 
 def _completed(row: Row, live: LiveJobs) -> Row | None:
