@@ -26,7 +26,7 @@ print(wandb.sweep({"method": "random", "parameters": {"lr": {"values": [1, 2]}}}
 def measure(*, smoke: bool) -> Iterator[tuple[str, str]]:
     from apps.sweeps.adapters.wandb_api import WandbApiSource
     from apps.sweeps.models import Run
-    from apps.sweeps.services import sync_project
+    from apps.sweeps.services.project import sync_project
 
     runs = 600 if smoke else 10_000
     with tempfile.TemporaryDirectory() as folder, running_sandbox(Path(folder)) as server:

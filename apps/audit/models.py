@@ -22,6 +22,7 @@ class SyncPass(models.Model):
 
     ``source`` is ``wandb`` or ``slurm``; ``scope`` says which part of it (``entity/project``, a cluster).
     A row is written when the pass ends, so that a pass costs one write; ``error`` is a sentence.
+    ``retry_at`` is set when the source asked to be left alone until then.
     ``joined`` turns true when what the pass brought is on the board as well. Two more sources note problems
     only: ``config`` (sweepboard.toml) and ``join`` (what the sources say together).
     """
@@ -38,6 +39,7 @@ class SyncPass(models.Model):
     error_id = models.CharField(max_length=12, blank=True)
     cursor = models.JSONField(default=dict)
     joined = models.BooleanField(default=True)
+    retry_at = models.DateTimeField(null=True)
 
     class Meta:
         ordering = ["-pk"]

@@ -54,6 +54,12 @@ def _freshness_of(last: SyncPass, good: SyncPass | None) -> Freshness:
     )
 
 
+def held_until(source: str, scope: str) -> datetime | None:
+    """Return until when the source asked to be left alone; None when it did not."""
+    passes = SyncPass.objects.filter(source=source, scope=scope).order_by("-pk")
+    return passes.values_list("retry_at", flat=True).first()
+
+
 def revision() -> int:
     """Return a number that grows with every finished pass, once what it brought is on the board."""
     return SyncPass.objects.filter(joined=True).aggregate(last=Max("pk"))["last"] or 0

@@ -4,15 +4,17 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
 
 from apps.audit.models import AuditEvent, SyncPass
 from apps.core.clock import utcnow
-from apps.core.errors import SweepboardError
+from apps.core.errors import SweepboardError, Transient
 
 log = structlog.get_logger(__name__)
+LONGEST_HOLD = 900.0  # seconds
 
 
 def record(*, type: str, actor: str, subject: str, **detail: Any) -> AuditEvent:
@@ -30,6 +32,7 @@ class PassTally:
     cursor: dict[str, Any] = field(default_factory=dict)
     error: str = ""
     error_id: str = ""
+    retry_at: datetime | None = None
 
 
 @contextmanager
@@ -44,6 +47,7 @@ def sync_pass(*, source: str, scope: str, full: bool = False) -> Iterator[PassTa
         yield tally
     except SweepboardError as error:
         tally.error, tally.error_id = str(error), uuid.uuid4().hex[:12]
+        tally.retry_at = _retry_at(source, scope, error)
         log.warning("sync.pass.failed", source=source, scope=scope, error=tally.error, error_id=tally.error_id)
     except Exception as error:
         tally.error_id = uuid.uuid4().hex[:12]
@@ -62,8 +66,20 @@ def sync_pass(*, source: str, scope: str, full: bool = False) -> Iterator[PassTa
             cursor=tally.cursor,
             error=tally.error,
             error_id=tally.error_id,
+            retry_at=tally.retry_at,
             joined=False,
         )
+
+
+def _retry_at(source: str, scope: str, error: SweepboardError) -> datetime | None:
+    """Return until when a source that asks us to slow down is left alone: twice as long every further time."""
+    wait = error.retry_after if isinstance(error, Transient) else None
+    if wait is None:
+        return None
+    last = SyncPass.objects.filter(source=source, scope=scope).order_by("-pk").first()
+    if last is not None and last.retry_at is not None:
+        wait = min(LONGEST_HOLD, 2 * (last.retry_at - last.finished_at).total_seconds())
+    return utcnow() + timedelta(seconds=wait)
 
 
 def mark_joined() -> None:

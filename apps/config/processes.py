@@ -1,20 +1,19 @@
 """Several long-running processes under one foreground process: started, watched, restarted, stopped together."""
 
 import contextlib
-import ctypes
 import os
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from apps.core.children import ends_with_parent
+
 RESTARTS, WITHIN = 5, 60.0  # a process that dies more often than this is not worth restarting
 STOP_SECONDS = 15.0
-_PR_SET_PDEATHSIG = 1
 
 
 @dataclass
@@ -53,7 +52,7 @@ class Supervisor:
             errors="replace",
             # A group of its own: Ctrl-C reaches only us, and we stop the others in order.
             start_new_session=True,
-            preexec_fn=_die_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509 - no thread holds a lock yet
+            preexec_fn=ends_with_parent(signal.SIGTERM),  # noqa: PLW1509 - no thread holds a lock yet
         )
         threading.Thread(target=self._relay, args=(watched, watched.process), daemon=True).start()
         if watched not in self._watched:
@@ -102,8 +101,3 @@ class Supervisor:
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
-
-
-def _die_with_parent() -> None:
-    """Ask Linux to end this process when its parent is killed, so that nothing is left behind."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

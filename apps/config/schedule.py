@@ -11,12 +11,17 @@ def beat_schedule() -> dict[str, dict[str, Any]]:
     return {
         "sync-wandb": _every(config.wandb.sync_seconds, "ops.sync_wandb"),
         "sync-slurm": _every(config.slurm.sync_seconds, "ops.sync_slurm"),
+        "sync-folders": _every(config.wandb.folders_seconds, "ops.sync_folders"),
+        "sync-histories": _every(config.wandb.history_seconds, "ops.sync_histories"),
+        "look-for-gone-runs": _every(config.wandb.deletions_seconds, "ops.look_for_gone_runs"),
+        "drive-uploads": _every(15, "sweeps.drive_uploads", Queue.ACTIONS),
+        "thin-out": _every(86_400, "ops.thin_out"),
     }
 
 
-def _every(seconds: int, task: str) -> dict[str, Any]:
+def _every(seconds: int, task: str, queue: Queue = Queue.SYNC) -> dict[str, Any]:
     return {
         "task": task,
         "schedule": float(seconds),
-        "options": {"expires": seconds, "queue": Queue.SYNC.value},
+        "options": {"expires": seconds, "queue": queue.value},
     }

@@ -134,6 +134,8 @@ SCHEDULERS = {
     "memory": "apps.slurm.adapters.memory.MemoryScheduler",
 }
 
+RUN_FOLDERS = "apps.sweeps.adapters.wandb_local.WandbRunFolders"
+UPLOADER = "apps.sweeps.adapters.wandb_sync.WandbSync"
 LOG_STORE = "apps.joblogs.adapters.filesystem.FilesystemLogStore"
 CHECKPOINT_STORE = "apps.checkpoints.adapters.filesystem.FilesystemCheckpointStore"
 

@@ -22,14 +22,17 @@ class How(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RunFact:
-    """What linking needs of a run. ``until`` is the last sign of life; None while it lives."""
+    """What linking needs of a run. ``until`` is the last sign of life; None while it lives.
+
+    ``raw_ids`` are the SLURM_JOB_IDs that its processes told; a resumed run has several.
+    """
 
     pk: int
     run_id: str
     began_at: datetime | None
     until: datetime | None
     finished: bool
-    raw_id: int | None
+    raw_ids: frozenset[int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +75,9 @@ def links_of(run: RunFact, attempts: Iterable[AttemptFact]) -> list[Link]:
 def _how(run: RunFact, lives: Sequence[AttemptFact]) -> tuple[How, str] | None:
     job = lives[-1]
     # Any life's number will do: that of a pending array task is not known yet.
-    named = run.raw_id is not None and any(run.raw_id == life.raw_id for life in lives)
-    if named and any(_overlaps(run, life) for life in lives):
-        return How.METADATA, f"the run's metadata names SLURM_JOB_ID {run.raw_id}"
+    named = next((life.raw_id for life in lives if life.raw_id in run.raw_ids), None)
+    if named is not None and any(_overlaps(run, life) for life in lives):
+        return How.METADATA, f"the run's metadata names SLURM_JOB_ID {named}"
     if any(life.run_hint == run.run_id for life in lives):
         return How.COMMENT, f"the comment of job {job.job_id} names run {run.run_id}"
     if any(run.run_id in life.logged_runs for life in lives):

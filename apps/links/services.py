@@ -12,7 +12,6 @@ from apps.links.domain import AttemptFact, Link, RunFact, links_of
 from apps.links.models import AgentLink, RunLink
 from apps.slurm.models import Job
 from apps.sweeps.models import Run, Sweep
-from apps.sweeps.ports import LIVE_RUN_STATES
 
 BATCH = 300
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{4,64}")
@@ -36,9 +35,9 @@ def _run_fact(run: Run) -> RunFact:
         pk=run.pk,
         run_id=run.run_id,
         began_at=run.created_at,
-        until=None if run.state in LIVE_RUN_STATES else run.heartbeat_at,
+        until=run.ended_at,
         finished=run.state == "finished",
-        raw_id=run.slurm_raw_id,
+        raw_ids=run.raw_job_ids,
     )
 
 
@@ -46,7 +45,7 @@ def _candidates(runs: list[Run]) -> dict[int, list[AttemptFact]]:
     """Return every life of every job that may carry each run, in four queries."""
     traces = traces_by_run(run.run_id for run in runs)
     named = {run_id: {(t.log.cluster, t.log.job_id) for t in found} for run_id, found in traces.items()}
-    raw_ids = [run.slurm_raw_id for run in runs if run.slurm_raw_id is not None]
+    raw_ids = set().union(*(run.raw_job_ids for run in runs))
     first = Job.objects.filter(
         Q(raw_id__in=raw_ids)
         | Q(run_hint__in=[run.run_id for run in runs])
@@ -66,9 +65,7 @@ def _candidates(runs: list[Run]) -> dict[int, list[AttemptFact]]:
 
 def _may_carry(run: Run, facts: list[AttemptFact]) -> bool:
     return any(
-        (fact.raw_id is not None and fact.raw_id == run.slurm_raw_id)
-        or fact.run_hint == run.run_id
-        or run.run_id in fact.logged_runs
+        fact.raw_id in run.raw_job_ids or fact.run_hint == run.run_id or run.run_id in fact.logged_runs
         for fact in facts
     )
 

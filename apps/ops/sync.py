@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 from django.db.models import Q, QuerySet
 
+from apps.audit.selectors import held_until
 from apps.audit.services import mark_joined, note_health, sync_pass
 from apps.board.report import write_reports
 from apps.checkpoints.services import find_checkpoints
@@ -27,7 +28,8 @@ from apps.slurm.models import Job
 from apps.slurm.services import sync_jobs
 from apps.slurm.wiring import make_scheduler
 from apps.sweeps.models import Run, Sweep
-from apps.sweeps.services import sync_project
+from apps.sweeps.services.project import sync_project
+from apps.sweeps.services.purposes import find_purposes
 from apps.sweeps.wiring import make_source
 from apps.workspaces.config import ConfigError, SweepboardConfig
 from apps.workspaces.selectors import active_workspaces, current_config, workspace_by_project
@@ -57,7 +59,7 @@ def _quiet(step: str) -> None:
 def sync_wandb(*, full: bool = False, progress: Progress = _quiet) -> Outcome:
     """Pass over every W&B project; a project that fails does not stop the others."""
     outcome = Outcome()
-    if (config := _config_in_force()) is None:
+    if (config := config_in_force()) is None:
         return Outcome(ok=False)
     try:
         with lease("sync:wandb", seconds=LEASE):
@@ -72,6 +74,9 @@ def sync_wandb(*, full: bool = False, progress: Progress = _quiet) -> Outcome:
 
 
 def _sync_one_project(project: str, full: bool, outcome: Outcome) -> None:
+    held = held_until("wandb", project)
+    if held is not None and held > utcnow():
+        return  # W&B asked us to wait; the board says so with the last pass
     try:
         source = make_source()
     except SweepboardError as error:
@@ -90,7 +95,7 @@ def _sync_one_project(project: str, full: bool, outcome: Outcome) -> None:
 
 def sync_slurm(*, full: bool = False, progress: Progress = _quiet) -> Outcome:
     """Pass over the scheduler's queue and accounting."""
-    if (config := _config_in_force()) is None:
+    if (config := config_in_force()) is None:
         return Outcome(ok=False)
     progress("Slurm")
     try:
@@ -110,7 +115,7 @@ def sync_slurm(*, full: bool = False, progress: Progress = _quiet) -> Outcome:
     return outcome
 
 
-def _config_in_force() -> SweepboardConfig | None:
+def config_in_force() -> SweepboardConfig | None:
     """Return the configuration; None while sweepboard.toml cannot be used, which the board then says."""
     try:
         config = current_config()
@@ -159,6 +164,7 @@ def _join(runs: set[int], sweeps: set[int], jobs: set[int], progress: Progress) 
         touched |= set(Run.objects.live().values_list("pk", flat=True))
         touched |= relink(run_pks=touched)
         sweeps = sweeps | relink_agents(job_pks=job_pks)
+        sweeps = sweeps | find_purposes(sweep_pks=sweeps)
         progress("checkpoints")
         look_at = Run.objects.filter(pk__in=touched)
         touched |= find_checkpoints(runs=look_at, workspaces=workspace_by_project(), store=checkpoint_store())

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import yaml
+
 from apps.core.units import whole
 
 EPOCH_KEYS = ("epoch", "train/epoch", "trainer/epoch", "current_epoch")
@@ -98,3 +100,53 @@ def summary_epoch(summary: Mapping[str, Any]) -> float | None:
 def summary_step(summary: Mapping[str, Any]) -> int | None:
     """Return the training step that was logged as a value; W&B's own ``_step`` counts log calls and is no step."""
     return whole(first_number(summary, STEP_KEYS))
+
+
+LOSS_KEYS = ("loss", "train/loss", "train_loss", "training_loss", "train.loss")
+
+
+def loss_key(summary: Mapping[str, Any]) -> str:
+    """Return under which key a run logs its training loss; empty where it logs none that we know."""
+    return next((key for key in LOSS_KEYS if lookup(summary, key) is not None), "")
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What a sweep's YAML file says: its parsed content, and the comments at its head with its description."""
+
+    config: Mapping[str, Any]
+    purpose: str
+
+
+MOST_ALIASES = 100  # more make a small text into a huge tree
+
+
+def written_purpose(text: str) -> Written | None:
+    """Read the text of a YAML file; None for one that is no sweep: it has no parameters, or is no YAML."""
+    try:
+        aliases = sum(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=yaml.SafeLoader))
+        config = yaml.safe_load(text) if aliases <= MOST_ALIASES else None
+    except (yaml.YAMLError, RecursionError, ValueError):
+        return None
+    if not isinstance(config, Mapping) or not isinstance(config.get("parameters"), Mapping):
+        return None
+    description = str(config.get("description") or "").strip()
+    return Written(config, "\n\n".join(filter(None, [_head_comments(text), description])))
+
+
+def _head_comments(text: str) -> str:
+    """Return the comments before the first line of content, without their marks."""
+    lines: list[str] = []
+    for line in text.lstrip("\ufeff").splitlines():
+        if line.strip() and not line.lstrip().startswith("#") and line.strip() != "---":
+            break
+        if line.lstrip().startswith("#"):
+            lines.append(line.strip().lstrip("#").strip())
+    return "\n".join(lines).strip()
+
+
+def describes(written: Written, name: str, config: Mapping[str, Any]) -> int:
+    """Return how well a file fits a sweep: 3 by name and content, 2 by name, 1 by content, 0 not at all."""
+    named = bool(name) and written.config.get("name") == name
+    same = all(written.config.get(key) == config.get(key) for key in ("method", "parameters"))
+    return 2 * named + same

@@ -1,5 +1,7 @@
 """Sweeps, their agents and their runs, as W&B tells them."""
 
+from datetime import datetime
+
 from django.db import models
 
 from apps.sweeps.ports import LIVE_RUN_STATES, LIVE_SWEEP_STATES
@@ -13,7 +15,11 @@ class SweepQuerySet(models.QuerySet["Sweep"]):
 
 
 class Sweep(models.Model):
-    """One W&B sweep. ``expected_runs`` is None where the search has no end."""
+    """One W&B sweep. ``expected_runs`` is None where the search has no end.
+
+    ``purpose`` is what people wrote down of why it runs: the description in W&B, or that of its YAML file
+    ``purpose_file`` with the comments at its head.
+    """
 
     entity = models.CharField(max_length=200)
     project = models.CharField(max_length=200)
@@ -23,6 +29,8 @@ class Sweep(models.Model):
     method = models.CharField(max_length=50, blank=True)
     state = models.CharField(max_length=30)
     description = models.TextField(blank=True)
+    purpose = models.TextField(blank=True)
+    purpose_file = models.CharField(max_length=1000, blank=True)
     config = models.JSONField(default=dict)
     metric_name = models.CharField(max_length=300, blank=True)
     metric_goal = models.CharField(max_length=10, default="minimize")
@@ -63,13 +71,22 @@ class RunQuerySet(models.QuerySet["Run"]):
     def live(self) -> "RunQuerySet":
         return self.filter(state__in=LIVE_RUN_STATES)
 
+    def of_project(self, path: str) -> "RunQuerySet":
+        """Runs of ``entity/project``."""
+        entity, project = path.split("/", 1)
+        return self.filter(entity=entity, project=project)
+
 
 class Run(models.Model):
     """One W&B run, keyed by entity, project and id: the id alone is unique only in its project.
 
     ``metric_value`` is the sweep's metric in the run's summary, kept so that the best one is a query.
-    ``slurm_*`` is what the run's metadata says of its job; ``metadata_tries`` counts how often it was
-    asked for, because runs killed in their first seconds never have any.
+    ``slurm_jobs`` lists the Slurm jobs of the run's processes as W&B was told, oldest first (``RunJob`` as JSON);
+    ``slurm_raw_id`` is the last one's number. ``metadata_tries`` counts how often a run of an old client was asked
+    for its metadata file, because runs killed in their first seconds never have one.
+    ``trained_until`` is set for a run that was uploaded after it had trained: its heartbeat is that of the upload.
+    ``offline`` is a run that so far is only in a folder of its workspace: state and heartbeat are that folder's.
+    GPU figures are the latest measured, in percent.
     """
 
     entity = models.CharField(max_length=200)
@@ -89,10 +106,13 @@ class Run(models.Model):
     created_at = models.DateTimeField(null=True)
     heartbeat_at = models.DateTimeField(null=True)
     slurm_raw_id = models.BigIntegerField(null=True)
-    slurm_array_job_id = models.BigIntegerField(null=True)
-    slurm_array_task_id = models.BigIntegerField(null=True)
+    slurm_jobs = models.JSONField(default=list)
     host = models.CharField(max_length=300, blank=True)
     metadata_tries = models.PositiveSmallIntegerField(default=0)
+    trained_until = models.DateTimeField(null=True)
+    offline = models.BooleanField(default=False)
+    gpu_percent = models.FloatField(null=True)
+    gpu_memory_percent = models.FloatField(null=True)
 
     objects = RunQuerySet.as_manager()
 
@@ -103,8 +123,89 @@ class Run(models.Model):
             models.Index(fields=["state"], name="run_by_state"),
             models.Index(fields=["run_id"], name="run_by_id"),
             models.Index(fields=["slurm_raw_id"], name="run_by_slurm_job"),
+            models.Index(fields=["sweep"], name="run_offline", condition=models.Q(offline=True)),
         ]
 
     @property
     def project_path(self) -> str:
         return f"{self.entity}/{self.project}"
+
+    @property
+    def ended_at(self) -> datetime | None:
+        """The last sign of training; None while the run lives."""
+        return None if self.state in LIVE_RUN_STATES else self.trained_until or self.heartbeat_at
+
+    @property
+    def raw_job_ids(self) -> frozenset[int]:
+        """The numbers of all Slurm jobs that W&B was told of; a resumed run has several."""
+        told = {int(job["raw_id"]) for job in self.slurm_jobs}
+        return frozenset(told if self.slurm_raw_id is None else told | {self.slurm_raw_id})
+
+
+class RunHistory(models.Model):
+    """A thin sample of what a run logged, for sparklines: lists of [step, value].
+
+    ``beat_at`` is the run's heartbeat when the sample was taken: a run without a newer one is not asked again.
+    """
+
+    run = models.OneToOneField(Run, on_delete=models.CASCADE, related_name="history")
+    metric = models.JSONField(default=list)
+    loss = models.JSONField(default=list)
+    beat_at = models.DateTimeField(null=True)
+
+
+class RunFolder(models.Model):
+    """One run folder below a workspace's ``wandb/``, as read without a server.
+
+    ``run_name`` is W&B's id of the run. ``offline`` is a folder that was written without a connection.
+    ``step`` is W&B's own count of log calls.
+    ``synced`` means that the client's own mark for 'uploaded' stands beside the file, or that W&B knows as much.
+    ``size`` and ``modified_at`` are the transaction log's; a folder whose log did not change is not read again.
+    """
+
+    workspace = models.ForeignKey("workspaces.Workspace", on_delete=models.CASCADE, related_name="run_folders")
+    path = models.CharField(max_length=1000, unique=True)
+    run_name = models.CharField(max_length=200)
+    run = models.ForeignKey(Run, null=True, on_delete=models.SET_NULL, related_name="folders")
+    offline = models.BooleanField(default=True)
+    synced = models.BooleanField(default=False)
+    state = models.CharField(max_length=30, blank=True)
+    step = models.BigIntegerField(null=True)
+    size = models.BigIntegerField(default=0)
+    modified_at = models.DateTimeField()
+    problem = models.CharField(max_length=500, blank=True)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["run_name"], name="folder_by_run"),
+            models.Index(fields=["modified_at"], name="folder_unsynced", condition=models.Q(synced=False)),
+        ]
+
+
+class UploadRequest(models.Model):
+    """Somebody's wish that a run folder be uploaded to W&B; it is driven until it is done or failed.
+
+    ``state`` is queued, running, done or failed; ``claimed_at`` is renewed while a worker uploads, so that a dead
+    worker's request is taken up again. ``said`` is the last line of the client's own output.
+    """
+
+    OPEN = ("queued", "running")
+
+    folder = models.ForeignKey(RunFolder, on_delete=models.CASCADE, related_name="uploads")
+    state = models.CharField(max_length=10, default="queued")
+    asked_by = models.CharField(max_length=150)
+    asked_at = models.DateTimeField()
+    claimed_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    said = models.CharField(max_length=500, blank=True)
+    error = models.TextField(blank=True)
+    error_id = models.CharField(max_length=12, blank=True)
+
+    class Meta:
+        ordering = ["-pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["folder"], condition=models.Q(state__in=("queued", "running")), name="one_open_upload_a_folder"
+            )
+        ]

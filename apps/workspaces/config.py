@@ -56,6 +56,9 @@ class WandbConfig(_Section):
     base_url: str = Field(default="", description="the W&B server; WANDB_BASE_URL wins; empty = hosted W&B")
     api_key: str = Field(default="", description="better kept in WANDB_API_KEY, which wins")
     sync_seconds: int = Field(default=30, ge=2, description="seconds between two passes")
+    history_seconds: int = Field(default=300, ge=10, description="seconds between two looks at what runs logged")
+    deletions_seconds: int = Field(default=3600, ge=60, description="seconds between two looks for deleted runs")
+    folders_seconds: int = Field(default=60, ge=5, description="seconds between two looks for runs trained offline")
     timeout_seconds: int = Field(default=20, ge=1, description="how long one request may take")
 
 
@@ -102,6 +105,10 @@ class WorkspaceConfig(_Section):
         default=["outputs/{run_id}/config.yaml", "outputs/{run_id}/hydra_config.yaml"],
         description="the run's own config",
     )
+    sweep_files: list[Pattern] = Field(
+        default=["experiments/*.yaml", "experiments/*.yml"],
+        description="the sweeps' YAML files: their head comments and description say why a sweep runs",
+    )
     active_sweeps_file: str = Field(
         default="ACTIVE_SWEEPS.md", description="the generated report; empty = do not write it"
     )
@@ -109,9 +116,18 @@ class WorkspaceConfig(_Section):
     resume: ResumeConfig = Field(default=ResumeConfig(), description="how a run is continued (used from part 4 on)")
 
 
+class RetentionConfig(_Section):
+    """How long the machine's own records are kept; flags, audit events and handovers are kept for ever."""
+
+    history_days: int = Field(default=90, ge=1, description="samples of what ended runs logged")
+    jobs_days: int = Field(default=365, ge=1, description="ended jobs that carried no run of a sweep")
+    passes_days: int = Field(default=30, ge=1, description="notes of passes over W&B, Slurm and the folders")
+
+
 class SweepboardConfig(_Section):
     wandb: WandbConfig = WandbConfig()
     slurm: SlurmConfig = SlurmConfig()
+    retention: RetentionConfig = RetentionConfig()
     workspace: list[WorkspaceConfig] = []
 
     @model_validator(mode="after")

@@ -13,5 +13,8 @@ class Policy(BaseModel):
     dead_job_grace_minutes: float = Field(
         default=2, ge=0, description="how long W&B and Slurm may disagree before it is flagged"
     )
+    offline_unsynced_hours: float = Field(
+        default=24, gt=0, description="an offline run that ended longer ago is flagged"
+    )
     handover_archive_days: float = Field(default=7, gt=0, description="handovers older than this are archived")
     note: str = Field(default="", description="shown on the board beside the workspace's name")

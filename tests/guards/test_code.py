@@ -15,7 +15,7 @@ READS_ENVIRONMENT = (
     "apps/sandbox/",
     "apps/slurm/adapters/",
     "apps/slurm/detect.py",
-    "apps/sweeps/adapters/wandb_api.py",
+    "apps/sweeps/adapters/",
 )
 TOP_LEVEL = {
     ".ci", ".env.example", ".github", ".gitignore", ".dockerignore", ".importlinter", "CHANGELOG.md", "CONTRIBUTING.md",

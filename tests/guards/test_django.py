@@ -55,7 +55,7 @@ def test_every_task_is_of_our_kind_and_names_its_queue() -> None:
     for name, task in tasks.items():
         assert isinstance(task, SweepboardTask), name
         assert task.lane in set(Queue), name
-        assert celery.amqp.router.route({}, name)["queue"].name == task.lane.value
+        assert celery.amqp.router.route({}, name, task_type=task)["queue"].name == task.lane.value
 
 
 def test_what_beat_sends_exists_and_goes_to_a_queue_that_is_read() -> None:

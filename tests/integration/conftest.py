@@ -92,6 +92,5 @@ def training(world: World, glue: Workspace) -> str:
     folder.mkdir(parents=True)
     (folder / "step_400.pt").write_bytes(b"weights")
     world.glue.sweeps = [sweep_record()]
-    world.glue.runs = [run_record("aaa")]
-    world.glue.jobs = {"aaa": RunJob(int(job_id))}
+    world.glue.runs = [run_record("aaa", jobs=(RunJob(int(job_id)),))]
     return job_id

@@ -10,7 +10,7 @@ from apps.core.errors import Permanent, Transient
 from apps.sweeps.adapters.memory import MemoryProject, MemorySource
 from apps.sweeps.models import Run, Sweep, SweepAgent
 from apps.sweeps.ports import RunJob
-from apps.sweeps.services import METADATA_TRIES, Changes, sync_project
+from apps.sweeps.services.project import METADATA_TRIES, Changes, look_for_gone_runs, sync_project
 from tests.factories.moments import NOW, before
 from tests.factories.records import agent_record, run_record, sweep_record
 from tests.factories.rows import RunFactory, WorkspaceFactory
@@ -43,7 +43,6 @@ def test_the_first_pass_stores_sweeps_agents_and_every_run(glue: MemoryProject) 
     changes = sync(glue)
     sweep = Sweep.objects.get()
     assert (sweep.workspace, sweep.metric_name, sweep.state) == (workspace, "loss", "RUNNING")
-    assert SweepAgent.objects.get().sweep == sweep
     assert {run.run_id: (run.state, run.metric_value) for run in sweep.runs.all()} == {
         "aaa": ("running", 0.5),
         "bbb": ("finished", 0.5),
@@ -56,16 +55,17 @@ def test_a_pass_is_noted_with_what_it_saw_changed_and_cost(glue: MemoryProject) 
     sync(glue)
     noted = last_pass()
     assert (noted.source, noted.scope, noted.error) == ("wandb", PROJECT, "")
-    assert (noted.seen, noted.changed, noted.requests) == (3, 3, 5)
+    assert (noted.seen, noted.changed, noted.requests) == (3, 3, 2)
     assert noted.cursor == {"heartbeat": before(seconds=20).isoformat()}
 
 
 def test_a_steady_pass_touches_nothing_and_asks_little(glue: MemoryProject) -> None:
     sync(glue)
+    sync(glue)  # brings the agents of the sweep, which the first one did not know yet
     source = MemorySource({PROJECT: glue})
     changes = sync(glue, source)
     assert (changes.runs, changes.sweeps) == (set(), set())
-    assert [call for call, _ in source.asked] == ["sweeps", "runs", "agents"]
+    assert [call for call, _ in source.asked] == ["sweeps", "runs"]
 
 
 def test_only_the_runs_that_changed_are_touched(glue: MemoryProject) -> None:
@@ -107,7 +107,7 @@ def test_a_run_that_crashed_without_a_heartbeat_is_noticed(glue: MemoryProject) 
     source = MemorySource({PROJECT: glue})
     sync(glue, source)
     assert Run.objects.get(run_id="aaa").state == "crashed"
-    assert ("runs_by_id", "aaa") in source.asked
+    assert ("runs", "aaa") in source.asked
 
 
 def test_a_run_that_is_gone_from_wandb_is_marked_deleted(glue: MemoryProject) -> None:
@@ -182,22 +182,35 @@ def test_a_defect_of_ours_is_noted_with_a_reference_and_not_raised(glue: MemoryP
     assert f"Reference: {last_pass().error_id}" in last_pass().error
 
 
-def test_metadata_is_asked_for_once_of_runs_that_changed(glue: MemoryProject) -> None:
-    glue.jobs["aaa"] = RunJob(4713, array_job_id=4711, array_task_id=2, host="g01")
+def test_the_jobs_of_a_runs_processes_are_kept_the_latest_in_front(glue: MemoryProject) -> None:
+    jobs = (RunJob(4711, host="g01", started_at=before(hours=5)), RunJob(4755, host="g02", started_at=before(hours=1)))
+    glue.runs[0] = replace(glue.runs[0], jobs=jobs)
     source = MemorySource({PROJECT: glue})
     sync(glue, source)
-    assert sorted(about for call, about in source.asked if call == "job_of") == ["aaa", "bbb"]
     run = Run.objects.get(run_id="aaa")
-    assert (run.slurm_raw_id, run.slurm_array_job_id, run.slurm_array_task_id, run.host) == (4713, 4711, 2, "g01")
+    assert (run.slurm_raw_id, run.host, run.raw_job_ids) == (4755, "g02", {4711, 4755})
+    assert [call for call, _ in source.asked] == ["sweeps", "runs"]
+
+
+def test_the_metadata_file_is_asked_for_of_runs_of_old_clients_only(glue: MemoryProject) -> None:
+    glue.jobs = {"aaa": RunJob(4713, array_job_id=4711, array_task_id=2, host="g01"), "bbb": RunJob(1)}
+    glue.runs[0] = replace(glue.runs[0], ask_metadata=True)
+    source = MemorySource({PROJECT: glue})
+    sync(glue, source)
+    assert [about for call, about in source.asked if call == "job_of"] == ["aaa"]
+    run = Run.objects.get(run_id="aaa")
+    assert (run.slurm_raw_id, run.host, run.slurm_jobs[0]["array_task_id"]) == (4713, "g01", 2)
     glue.runs[0] = replace(glue.runs[0], heartbeat_at=NOW + timedelta(seconds=1))
     again = MemorySource({PROJECT: glue})
     sync(glue, again)
     assert [about for call, about in again.asked if call == "job_of"] == []
+    assert Run.objects.get(run_id="aaa").slurm_raw_id == 4713
 
 
-def test_a_run_without_metadata_is_given_up_on_and_looked_at_once_more_when_its_state_changes(
+def test_a_run_without_a_metadata_file_is_given_up_on_and_looked_at_once_more_when_its_state_changes(
     glue: MemoryProject,
 ) -> None:
+    glue.runs[0] = replace(glue.runs[0], ask_metadata=True)
     for number in range(METADATA_TRIES + 3):
         glue.runs[0] = replace(glue.runs[0], heartbeat_at=NOW + timedelta(seconds=number))
         sync(glue)
@@ -208,16 +221,63 @@ def test_a_run_without_metadata_is_given_up_on_and_looked_at_once_more_when_its_
     assert Run.objects.get(run_id="aaa").slurm_raw_id == 4711
 
 
-def test_agents_are_asked_for_of_live_sweeps_only(glue: MemoryProject) -> None:
+def test_agents_come_with_the_next_pass_and_of_live_sweeps_only(glue: MemoryProject) -> None:
     glue.sweeps.append(sweep_record("done", state="FINISHED"))
+    glue.agents["done"] = [agent_record("old")]
+    sync(glue)
+    assert SweepAgent.objects.count() == 0
+    sync(glue)
+    assert [(agent.agent_id, agent.sweep.sweep_id) for agent in SweepAgent.objects.all()] == [("agent1", "swp1")]
+
+
+def test_a_sweep_that_is_gone_from_wandb_is_marked_deleted(glue: MemoryProject) -> None:
+    sync(glue)
+    glue.sweeps.clear()
+    changes = sync(glue)
+    assert Sweep.objects.get().state == "DELETED"
+    assert changes.sweeps == {Sweep.objects.get().pk}
+    assert sync(glue).sweeps == set()
+
+
+def test_ended_runs_that_vanish_are_found_by_the_slow_pass(glue: MemoryProject) -> None:
+    sync(glue)
+    glue.runs = [run for run in glue.runs if run.run_id != "bbb"]
+    assert sync(glue).runs == set()
     source = MemorySource({PROJECT: glue})
-    sync(glue, source)
-    assert [about for call, about in source.asked if call == "agents"] == ["swp1"]
+    changes = look_for_gone_runs(project=PROJECT, source=source)
+    assert changes.runs == {Run.objects.get(run_id="bbb").pk}
+    assert Run.objects.get(run_id="bbb").state == "deleted"
+    assert (last_pass().source, last_pass().requests) == ("wandb-deletions", 1)
+
+
+def test_a_run_that_another_project_holds_now_was_moved(glue: MemoryProject) -> None:
+    sync(glue)
+    RunFactory(project="other", run_id="bbb", state="finished")
+    glue.runs = [run for run in glue.runs if run.run_id != "bbb"]
+    look_for_gone_runs(project=PROJECT, source=MemorySource({PROJECT: glue}))
+    assert Run.objects.get(project="glue", run_id="bbb").state == "moved"
+
+
+def test_a_heartbeat_from_the_future_hides_no_later_one(glue: MemoryProject) -> None:
+    glue.runs[0] = replace(glue.runs[0], heartbeat_at=NOW + timedelta(hours=1))
+    sync(glue)
+    glue.runs.append(run_record("late", state="finished", heartbeat_at=NOW + timedelta(seconds=5)))
+    sync(glue)
+    assert Run.objects.filter(run_id="late").exists()
+
+
+def test_a_run_that_was_uploaded_after_it_trained_has_its_own_times(glue: MemoryProject) -> None:
+    glue.runs[1] = replace(
+        glue.runs[1], created_at=NOW, heartbeat_at=NOW, trained_from=before(days=3), trained_until=before(days=1)
+    )
+    sync(glue)
+    run = Run.objects.get(run_id="bbb")
+    assert (run.created_at, run.ended_at, run.heartbeat_at) == (before(days=3), before(days=1), NOW)
 
 
 def test_twelve_hundred_runs_cost_three_requests(glue: MemoryProject) -> None:
     glue.runs = [run_record(state="finished", heartbeat_at=before(hours=1)) for _ in range(1200)]
     source = MemorySource({PROJECT: glue})
     sync(glue, source)
-    assert source.requests - len([call for call, _ in source.asked if call == "job_of"]) == 5  # sweeps, 3 pages, agents
+    assert source.requests == 4  # sweeps and three pages
     assert Run.objects.count() == 1200

@@ -7,7 +7,14 @@ from tests.factories.moments import NOW, before
 
 
 def run(**values: Any) -> RunFact:
-    told = {"pk": 1, "run_id": "8x2kq0", "began_at": before(hours=5), "until": None, "finished": False, "raw_id": None}
+    told = {
+        "pk": 1,
+        "run_id": "8x2kq0",
+        "began_at": before(hours=5),
+        "until": None,
+        "finished": False,
+        "raw_ids": frozenset[int](),
+    }
     return RunFact(**{**told, **values})
 
 
@@ -34,7 +41,7 @@ NAMED = frozenset({"8x2kq0"})
 
 
 def test_the_runs_metadata_names_its_job() -> None:
-    (link,) = links_of(run(raw_id=12345), [attempt()])
+    (link,) = links_of(run(raw_ids=frozenset({12345})), [attempt()])
     assert (link.how, link.evidence) == (How.METADATA, "the run's metadata names SLURM_JOB_ID 12345")
 
 
@@ -50,16 +57,16 @@ def test_a_log_of_the_job_names_its_run() -> None:
 
 def test_metadata_is_believed_before_comment_and_comment_before_log() -> None:
     everything = attempt(run_hint="8x2kq0", logged_runs=NAMED)
-    assert found(run(raw_id=12345), everything) == [(1, How.METADATA)]
-    assert found(run(raw_id=777), everything) == [(1, How.COMMENT)]
+    assert found(run(raw_ids=frozenset({12345})), everything) == [(1, How.METADATA)]
+    assert found(run(raw_ids=frozenset({777})), everything) == [(1, How.COMMENT)]
 
 
 def test_a_job_that_says_nothing_of_the_run_carries_it_not() -> None:
-    assert found(run(raw_id=1), attempt(run_hint="other", logged_runs=frozenset({"other"}))) == []
+    assert found(run(raw_ids=frozenset({1})), attempt(run_hint="other", logged_runs=frozenset({"other"}))) == []
 
 
 def test_a_number_that_slurm_gave_to_a_later_job_again_is_no_link() -> None:
-    done = run(raw_id=12345, began_at=before(days=90), until=before(days=89), finished=True)
+    done = run(raw_ids=frozenset({12345}), began_at=before(days=90), until=before(days=89), finished=True)
     assert found(done, attempt()) == []
 
 
@@ -71,32 +78,32 @@ def test_a_job_that_waits_and_was_submitted_for_the_run_is_linked() -> None:
 def test_both_attempts_of_a_requeued_job_carry_the_run() -> None:
     first = attempt(1, state="PREEMPTED", end_at=before(hours=3))
     second = attempt(2, submit_at=before(hours=3), start_at=before(hours=2))
-    assert found(run(raw_id=12345), second, first) == [(1, How.METADATA), (2, How.METADATA)]
+    assert found(run(raw_ids=frozenset({12345})), second, first) == [(1, How.METADATA), (2, How.METADATA)]
 
 
 def test_the_attempt_that_waits_after_a_preemption_is_linked_too() -> None:
     first = attempt(1, state="PREEMPTED", end_at=before(hours=3))
     waiting = attempt(2, submit_at=before(hours=3), start_at=None, state="PENDING")
-    assert found(run(raw_id=12345), first, waiting) == [(1, How.METADATA), (2, How.METADATA)]
+    assert found(run(raw_ids=frozenset({12345})), first, waiting) == [(1, How.METADATA), (2, How.METADATA)]
 
 
 def test_a_waiting_attempt_whose_number_is_not_known_yet_does_not_hide_the_first() -> None:
     first = attempt(1, state="PREEMPTED", end_at=before(hours=3))
     waiting = attempt(2, submit_at=before(hours=3), start_at=None, state="PENDING", raw_id=None)
-    assert found(run(raw_id=12345), first, waiting) == [(1, How.METADATA), (2, How.METADATA)]
+    assert found(run(raw_ids=frozenset({12345})), first, waiting) == [(1, How.METADATA), (2, How.METADATA)]
 
 
 def test_a_finished_run_does_not_wait_with_its_requeued_job() -> None:
     first = attempt(1, state="PREEMPTED", end_at=before(hours=3))
     waiting = attempt(2, submit_at=before(hours=3), start_at=None, state="PENDING")
-    done = run(raw_id=12345, until=before(hours=4), finished=True)
+    done = run(raw_ids=frozenset({12345}), until=before(hours=4), finished=True)
     assert found(done, first, waiting) == [(1, How.METADATA)]
 
 
 def test_a_run_that_ended_before_the_next_attempt_began_is_not_in_it() -> None:
     first = attempt(1, state="REQUEUED", end_at=before(hours=3))
     second = attempt(2, submit_at=before(hours=3), start_at=before(hours=2))
-    assert found(run(raw_id=12345, until=before(hours=4)), first, second) == [(1, How.METADATA)]
+    assert found(run(raw_ids=frozenset({12345}), until=before(hours=4)), first, second) == [(1, How.METADATA)]
 
 
 def test_several_runs_one_after_another_are_all_carried_by_the_agents_one_job() -> None:
@@ -118,7 +125,7 @@ def test_each_run_of_a_requeued_agent_is_in_the_attempt_in_which_it_lived() -> N
 
 
 def test_clocks_that_differ_by_a_second_still_overlap() -> None:
-    short = run(began_at=before(hours=6), until=before(hours=5, seconds=1), raw_id=12345)
+    short = run(began_at=before(hours=6), until=before(hours=5, seconds=1), raw_ids=frozenset({12345}))
     assert found(short, attempt(start_at=before(hours=5))) == [(1, How.METADATA)]
 
 

@@ -1,12 +1,12 @@
 """Sweeps and runs held in memory: a source that answers as W&B would, for tests."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from apps.core.errors import Permanent, SweepboardError
 from apps.sweeps.adapters.wandb_records import plain
-from apps.sweeps.ports import AgentRecord, RunJob, RunRecord, SweepRecord
+from apps.sweeps.ports import AgentRecord, Points, RunJob, RunRecord, SweepRecord
 
 PAGE = 500
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
@@ -20,6 +20,7 @@ class MemoryProject:
     runs: list[RunRecord] = field(default_factory=list)
     agents: dict[str, list[AgentRecord]] = field(default_factory=dict)
     jobs: dict[str, RunJob] = field(default_factory=dict)
+    histories: dict[str, dict[str, Points]] = field(default_factory=dict)
 
 
 @dataclass
@@ -59,21 +60,24 @@ class MemorySource:
         """Answer again."""
         self._failure = None
 
-    def sweeps(self, project: str) -> list[SweepRecord]:
-        return list(self._answer("sweeps", project).sweeps)
+    def sweeps(self, project: str, agents_of: Sequence[str] = ()) -> list[SweepRecord]:
+        held = self._answer("sweeps", project)
+        told = {name: tuple(held.agents.get(name, ())) for name in agents_of}
+        return [replace(sweep, agents=told.get(sweep.sweep_id)) for sweep in held.sweeps]
 
-    def runs(self, project: str, since: datetime | None = None) -> Iterator[RunRecord]:
-        held = self._answer("runs", project, project, lazily=True).runs
-        wanted = [run for run in held if since is None or (run.heartbeat_at or _LONG_AGO) >= since]
+    def runs(self, project: str, since: datetime | None = None, also: Collection[str] = ()) -> Iterator[RunRecord]:
+        held = self._answer("runs", project, " ".join(sorted(also)) or project, lazily=True).runs
+        wanted = [
+            run for run in held if since is None or (run.heartbeat_at or _LONG_AGO) >= since or run.run_id in also
+        ]
         yield from self._pages(sorted(wanted, key=lambda run: run.heartbeat_at or _LONG_AGO))
 
-    def runs_by_id(self, project: str, run_ids: Iterable[str]) -> Iterator[RunRecord]:
-        wanted = set(run_ids)
-        held = self._answer("runs_by_id", project, " ".join(sorted(wanted))).runs
-        yield from self._pages([run for run in held if run.run_id in wanted])
+    def run_ids(self, project: str) -> set[str]:
+        return {run.run_id for run in self._answer("run_ids", project).runs}
 
-    def agents(self, project: str, sweep_id: str) -> list[AgentRecord]:
-        return list(self._answer("agents", project, sweep_id).agents.get(sweep_id, []))
+    def history(self, project: str, run_ids: Collection[str], key: str, samples: int) -> dict[str, Points]:
+        told = self._answer("history", project, f"{key}: {' '.join(sorted(run_ids))}").histories
+        return {run_id: told.get(run_id, {}).get(key, [])[-samples:] for run_id in run_ids if run_id in told}
 
     def job_of(self, project: str, run_id: str) -> RunJob | None:
         return self._answer("job_of", project, run_id).jobs.get(run_id)

@@ -5,19 +5,25 @@ inside the process that makes the pass: after a fork an older one refuses to wor
 """
 
 import contextlib
+import json
 import os
 import re
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
+from urllib.parse import quote
 
 from apps.core.errors import Permanent, SweepboardError, Transient
-from apps.sweeps.adapters.wandb_records import agent_record, job_from_metadata, run_record, sweep_record
-from apps.sweeps.ports import AgentRecord, RunJob, RunRecord, SweepRecord
+from apps.sweeps.adapters import wandb_records as records
+from apps.sweeps.adapters.wandb_queries import HISTORY, RUN_IDS, RUNS, agent_variables, sweeps_query
+from apps.sweeps.ports import Points, RunJob, RunRecord, SweepRecord
 
-PAGE = 500
+RUNS_PAGE, IDS_PAGE, SWEEPS_PAGE = 500, 1000, 100
+AGENTS, HISTORIES, NAMES = 100, 50, 1000  # sweeps, runs and run names in one request
+MOST_PAGES = 2000
+Node = Mapping[str, Any]
 QUIET = {
     "WANDB_SILENT": "true",
     "WANDB_ERROR_REPORTING": "false",
@@ -39,42 +45,45 @@ class WandbApiSource:
         _clean_environment(self._scratch)
         self._api = self._asked(lambda: _make_api(self._base_url, api_key, timeout))
 
-    def sweeps(self, project: str) -> list[SweepRecord]:
-        entity, name = project.split("/", 1)
+    def sweeps(self, project: str, agents_of: Sequence[str] = ()) -> list[SweepRecord]:
+        agents: dict[str, list[Node]] = {}
+        nodes: list[Node] = []
+        # The first page asks for the agents of a hundred sweeps as well, every further request for more.
+        waiting = [list(agents_of[start : start + AGENTS]) for start in range(0, len(agents_of), AGENTS)] or [[]]
+        page = Page(project, SWEEPS_PAGE)
+        while page.more or waiting:
+            names = waiting.pop(0) if waiting else []
+            answer = self._query(sweeps_query(len(names)), project, {**page.variables, **agent_variables(names)})
+            agents |= {name: records.edges_of(answer.get(f"s{place}"), "agents") for place, name in enumerate(names)}
+            nodes += page.turn(answer.get("sweeps")) if page.more else []
+        link = self._link(project)
+        return [records.sweep_record(node, link, agents.get(str(node.get("name")))) for node in nodes]
 
-        def read() -> list[SweepRecord]:
-            pages = _flat_sweeps_class()(self._api._service_api, entity, name, per_page=100)
-            found = [sweep_record(sweep) for sweep in pages]
-            self.requests += len(found) // 100
-            return found
+    def runs(self, project: str, since: datetime | None = None, also: Collection[str] = ()) -> Iterator[RunRecord]:
+        link = self._link(project)
+        for filters in _run_filters(since, sorted(set(also))):
+            asked = {"order": "+heartbeat_at", "filters": json.dumps(filters)}
+            for node in self._pages(RUNS, project, RUNS_PAGE, asked):
+                yield records.run_record(node, link)
 
-        return self._asked(read, project)
+    def run_ids(self, project: str) -> set[str]:
+        asked = {"order": "+created_at"}
+        return {str(node["name"]) for node in self._pages(RUN_IDS, project, IDS_PAGE, asked) if node.get("name")}
 
-    def runs(self, project: str, since: datetime | None = None) -> Iterator[RunRecord]:
-        filters = {"heartbeatAt": {"$gte": _zulu(since)}} if since else {}
-        yield from self._pages(project, filters)
-
-    def runs_by_id(self, project: str, run_ids: Iterable[str]) -> Iterator[RunRecord]:
+    def history(self, project: str, run_ids: Collection[str], key: str, samples: int) -> dict[str, Points]:
+        found: dict[str, Points] = {}
         wanted = sorted(set(run_ids))
-        for start in range(0, len(wanted), PAGE):
-            yield from self._pages(project, {"name": {"$in": wanted[start : start + PAGE]}})
-
-    def agents(self, project: str, sweep_id: str) -> list[AgentRecord]:
-        entity, name = project.split("/", 1)
-
-        def read() -> list[AgentRecord]:
-            from wandb.apis.public.sweeps import Sweep
-
-            # Any attribute spares the request that would load the sweep again.
-            sweep = Sweep(self._api._service_api, entity, name, sweep_id, attrs={"name": sweep_id})
-            return [agent_record(agent._attrs) for agent in sweep.agents()]
-
-        return self._asked(read, project)
+        specs = [json.dumps({"keys": ["_step", key], "samples": samples})]
+        for start in range(0, len(wanted), HISTORIES):
+            filters = json.dumps({"name": {"$in": wanted[start : start + HISTORIES]}})
+            for node in self._pages(HISTORY, project, HISTORIES, {"specs": specs, "filters": filters}):
+                found[str(node.get("name"))] = records.points(node.get("sampledHistory"), key)
+        return found
 
     def job_of(self, project: str, run_id: str) -> RunJob | None:
         def read() -> RunJob | None:
             metadata = self._api.run(f"{project}/{run_id}").metadata
-            return job_from_metadata(metadata or {})
+            return records.job_from_metadata(metadata or {})
 
         self.requests += 2
         return self._asked(read, project)
@@ -82,32 +91,72 @@ class WandbApiSource:
     def close(self) -> None:
         shutil.rmtree(self._scratch, ignore_errors=True)
 
-    def _pages(self, project: str, filters: dict[str, Any]) -> Iterator[RunRecord]:
-        pages = self._translating(
-            lambda: _all_pages_class()(
-                self._api._service_api,
-                *project.split("/", 1),
-                filters=filters,
-                order="+heartbeat_at",
-                per_page=PAGE,
-                lazy=False,
-            )
-        )
-        while pages.more and self._asked(pages._load_page, project):
-            yield from (run_record(run) for run in pages.objects)
-            pages.objects.clear()  # 10,000 runs with their summaries need not stay in memory
+    def _link(self, project: str) -> str:
+        """Where the server shows the project to people; ids of sweeps and runs are put behind it."""
+        return f"{self._api._service_api.app_url}{quote(project)}"
+
+    def _pages(self, query: str, project: str, size: int, variables: Mapping[str, Any]) -> Iterator[Node]:
+        page = Page(project, size)
+        while page.more:
+            yield from page.turn(self._query(query, project, {**variables, **page.variables}).get("runs"))
+
+    def _query(self, query: str, project: str, variables: Mapping[str, Any]) -> Node:
+        """Send one document and return what it says of the project."""
+        answer = self._asked(lambda: self._api._service_api.execute_graphql(query, variables), project)
+        found = answer.get("project") if isinstance(answer, Mapping) else None
+        if not isinstance(found, Mapping):
+            raise Permanent(f"W&B does not know {self._where(project)}: check `projects` in sweepboard.toml.")
+        return found
+
+    def _where(self, project: str) -> str:
+        return f"project {project} at {self._base_url or 'hosted W&B'}"
 
     def _asked(self, call: Callable[[], T], project: str = "") -> T:
         self.requests += 1
-        return self._translating(call, project)
-
-    def _translating(self, call: Callable[[], T], project: str = "") -> T:
         try:
             return call()
         except SweepboardError:
             raise
         except Exception as error:
             raise _translated(error, self._base_url, project) from error
+
+
+class Page:
+    """Where a walk over pages stands. Empty pages may say that more follows: only the page info is believed."""
+
+    def __init__(self, project: str, size: int) -> None:
+        self.more = True
+        self._entity, self._project = project.split("/", 1)
+        self._size = size
+        self._cursor: str | None = None
+        self._turned = 0
+
+    @property
+    def variables(self) -> dict[str, Any]:
+        named = {"entity": self._entity, "project": self._project}
+        return {**named, "cursor": self._cursor, "first": self._size}
+
+    def turn(self, connection: object) -> list[Node]:
+        """Take in a page and return its nodes; ``Transient`` for a server that never comes to an end."""
+        nodes, cursor, self.more = records.page_of(connection)
+        # Some servers name no cursor with an empty page: asking again from the same place goes on.
+        self._cursor = cursor or self._cursor
+        self._turned += 1
+        if self._turned > MOST_PAGES:
+            raise Transient(f"W&B still says that more follows after {MOST_PAGES} pages of {self._project}.")
+        return nodes
+
+
+def _run_filters(since: datetime | None, also: Sequence[str]) -> list[Node]:
+    """Return the filters of as many walks as are needed; names go along with the new heartbeats where they fit."""
+    if since is None:
+        return [{}]
+    fresh: Node = {"heartbeatAt": {"$gte": _zulu(since)}}
+    chunks = [list(also[start : start + NAMES]) for start in range(0, len(also), NAMES)]
+    if not chunks:
+        return [fresh]
+    first: Node = {"$or": [fresh, {"name": {"$in": chunks[0]}}]}
+    return [first, *({"name": {"$in": chunk}} for chunk in chunks[1:])]
 
 
 def _clean_environment(scratch: str) -> None:
@@ -128,46 +177,6 @@ def _make_api(base_url: str, api_key: str, timeout: int) -> Any:
     # The client offers its side process to our children; a job that this process submits must have its own.
     os.environ.pop("WANDB_SERVICE", None)
     return api
-
-
-def _flat_sweeps_class() -> Any:
-    """Return the client's sweep pages, without the one request per sweep that it adds to each page."""
-    from wandb.apis.public.sweeps import Sweep, Sweeps
-
-    class FlatSweeps(Sweeps):
-        def convert_objects(self) -> list[Any]:
-            response = self.last_response
-            if response is None or response.project is None:
-                raise ValueError(f"Could not find project {self.project}")
-            pages = response.project.sweeps
-            nodes = [edge.node for edge in pages.edges] if pages is not None else []
-            return [
-                Sweep(
-                    self._service_api,
-                    self.entity,
-                    self.project,
-                    node.name,
-                    attrs=node.model_dump(by_alias=True),
-                )
-                for node in nodes
-                if node is not None
-            ]
-
-    return FlatSweeps
-
-
-def _all_pages_class() -> Any:
-    """Return the client's run pages, following the page info even over an empty page."""
-    from wandb.apis.public.runs import Runs
-
-    class AllPages(Runs):
-        @property
-        def cursor(self) -> Any:
-            project = (self.last_response or {}).get("project") or {}
-            info = (project.get("runs") or {}).get("pageInfo") or {}
-            return info.get("endCursor") or super().cursor
-
-    return AllPages
 
 
 def _zulu(moment: datetime) -> str:

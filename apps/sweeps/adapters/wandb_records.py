@@ -1,15 +1,20 @@
-"""From the client's objects to our records. Pure, and forgiving: one odd run must not break a page."""
+"""From what W&B answers to our records. Pure, and forgiving: one odd run must not break a page."""
 
 import json
 import math
+import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeGuard
+from urllib.parse import quote
 
 import yaml
 
 from apps.core.units import whole
-from apps.sweeps.ports import AgentRecord, RunJob, RunRecord, SweepRecord
+from apps.sweeps.ports import AgentRecord, Points, RunJob, RunRecord, SweepRecord
+
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
+Node = Mapping[str, Any]
 
 
 def moment(value: Any) -> datetime | None:
@@ -43,22 +48,42 @@ def _text(value: str) -> str:
     return value.replace("\x00", "").encode("utf-8", "replace").decode()
 
 
-def sweep_record(sweep: Any) -> SweepRecord:
-    """Return the record of a ``wandb.apis.public.Sweep``."""
-    attrs = sweep._attrs
-    config = _sweep_config(attrs.get("config"))
+def page_of(connection: Any) -> tuple[list[Node], str | None, bool]:
+    """Return (nodes, cursor, whether more follows) of a page; what is no page has nothing in it."""
+    if not isinstance(connection, Mapping):
+        return [], None, False
+    info = connection.get("pageInfo") or {}
+    return nodes_of(connection), info.get("endCursor"), bool(info.get("hasNextPage"))
+
+
+def nodes_of(connection: Any) -> list[Node]:
+    edges = connection.get("edges") if isinstance(connection, Mapping) else None
+    nodes = [edge.get("node") for edge in edges or () if isinstance(edge, Mapping)]
+    return [node for node in nodes if isinstance(node, Mapping)]
+
+
+def edges_of(parent: Any, name: str) -> list[Node]:
+    """Return the nodes below ``parent.name``; none where the parent itself is not there."""
+    return nodes_of(parent.get(name)) if isinstance(parent, Mapping) else []
+
+
+def sweep_record(node: Node, link: str, agents: list[Node] | None = None) -> SweepRecord:
+    """Return the record of a sweep; ``link`` is where people see its project."""
+    config = _sweep_config(node.get("config"))
+    sweep_id = str(node.get("name") or "")
     return SweepRecord(
-        sweep_id=sweep.id,
-        name=str(attrs.get("displayName") or config.get("name") or sweep.id),
-        method=str(attrs.get("method") or config.get("method") or ""),
-        state=str(attrs.get("state") or "").upper(),
+        sweep_id=sweep_id,
+        name=str(node.get("displayName") or config.get("name") or sweep_id),
+        method=str(node.get("method") or config.get("method") or ""),
+        state=str(node.get("state") or "").upper(),
         config=config,
-        url=sweep.url,
-        description=str(attrs.get("description") or config.get("description") or ""),
-        expected_runs=attrs.get("runCountExpected"),
-        run_count=int(attrs.get("runCount") or 0),
-        created_at=moment(attrs.get("createdAt")),
-        updated_at=moment(attrs.get("updatedAt")),
+        url=f"{link}/sweeps/{quote(sweep_id)}",
+        description=str(node.get("description") or config.get("description") or ""),
+        expected_runs=whole(node.get("runCountExpected")),
+        run_count=whole(node.get("runCount")) or 0,
+        created_at=moment(node.get("createdAt")),
+        updated_at=moment(node.get("updatedAt")),
+        agents=None if agents is None else tuple(agent_record(agent) for agent in agents),
     )
 
 
@@ -70,59 +95,138 @@ def _sweep_config(text: Any) -> dict[str, Any]:
     return dict(plain(parsed)) if isinstance(parsed, Mapping) else {}
 
 
-def agent_record(attrs: Mapping[str, Any]) -> AgentRecord:
+def agent_record(node: Node) -> AgentRecord:
     return AgentRecord(
-        agent_id=str(attrs.get("id") or attrs.get("name") or ""),
-        name=str(attrs.get("name") or ""),
-        host=str(attrs.get("host") or ""),
-        state=str(attrs.get("state") or "").upper(),
-        total_runs=int(attrs.get("totalRuns") or 0),
-        heartbeat_at=moment(attrs.get("heartbeatAt")),
+        agent_id=str(node.get("id") or node.get("name") or ""),
+        name=str(node.get("name") or ""),
+        host=str(node.get("host") or ""),
+        state=str(node.get("state") or "").upper(),
+        total_runs=whole(node.get("totalRuns")) or 0,
+        heartbeat_at=moment(node.get("heartbeatAt")),
     )
 
 
-def run_record(run: Any) -> RunRecord:
-    """Return the record of a ``wandb.apis.public.Run`` that was loaded whole (``lazy=False``)."""
-    attrs = run._attrs
-    user = attrs.get("user") or {}
+def run_record(node: Node, link: str) -> RunRecord:
+    """Return the record of a run; ``link`` is where people see its project."""
+    user, run_id = node.get("user") or {}, str(node.get("name") or "")
+    config, summary = loaded(node.get("config")), loaded(node.get("summaryMetrics"))
+    gpu, jobs, created = loaded(node.get("systemMetrics")), jobs_in(config), moment(node.get("createdAt"))
+    began, ended = trained_offline(config, summary, created)
     return RunRecord(
-        run_id=str(attrs.get("name") or run.id),
-        name=str(attrs.get("displayName") or ""),
-        state=str(attrs.get("state") or "").lower(),
-        url=run.url,
-        sweep_id=str(attrs.get("sweepName") or ""),
+        run_id=run_id,
+        name=str(node.get("displayName") or ""),
+        state=str(node.get("state") or "").lower(),
+        url=f"{link}/runs/{quote(run_id)}",
+        sweep_id=str(node.get("sweepName") or ""),
         user=str(user.get("username") or user.get("name") or ""),
-        group=str(attrs.get("group") or ""),
-        tags=tuple(str(tag) for tag in attrs.get("tags") or ()),
-        notes=str(attrs.get("notes") or ""),
-        config=plain(_loaded(attrs.get("config"))),
-        summary=plain(_loaded(attrs.get("summaryMetrics"))),
-        created_at=moment(attrs.get("createdAt")),
-        heartbeat_at=moment(attrs.get("heartbeatAt")),
+        group=str(node.get("group") or ""),
+        tags=tuple(str(tag) for tag in node.get("tags") or ()),
+        notes=str(node.get("notes") or ""),
+        config=plain(_values(config)),
+        summary=plain(_values(summary)),
+        created_at=created,
+        heartbeat_at=moment(node.get("heartbeatAt")),
+        jobs=jobs,
+        ask_metadata=_keeps_jobs_in_a_file(config),
+        gpu_percent=_mean_of_gpus(gpu, "gpu"),
+        gpu_memory_percent=_mean_of_gpus(gpu, "memoryAllocated"),
+        trained_from=began,
+        trained_until=ended,
     )
 
 
-def _loaded(value: Any) -> dict[str, Any]:
-    """Return config or summary as a flat dict of values; W&B wraps a config value as ``{"value": v}``."""
+def trained_offline(
+    config: Mapping[str, Any], summary: Mapping[str, Any], created: datetime | None
+) -> tuple[datetime | None, datetime | None]:
+    """Return when a run trained whose last line was logged before W&B heard of it; (None, None) for any other."""
+    last = seconds_moment(summary.get("_timestamp"))
+    if last is None or created is None or last >= created:
+        return None, None
+    starts = [moment(one.get("startedAt")) for one in _processes(config)]
+    ran = summary.get("_runtime")
+    told = [start for start in starts if start is not None]
+    return min([*told, last - timedelta(seconds=float(ran) if is_finite(ran) else 0)]), last
+
+
+def seconds_moment(value: Any) -> datetime | None:
+    """Return seconds since the epoch as a moment; None for anything else."""
+    try:
+        return datetime.fromtimestamp(float(value), UTC) if is_finite(value) and value > 0 else None
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+def loaded(value: Any) -> dict[str, Any]:
+    """Return JSON as W&B sends it, text or parsed, as a dict; empty for anything else."""
     if isinstance(value, str | bytes):
         try:
             value = json.loads(value)
-        except ValueError:
+        except (ValueError, RecursionError):
             return {}
-    if not isinstance(value, Mapping):
-        return {}
+    return dict(value) if isinstance(value, Mapping) else {}
+
+
+def _values(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return config or summary without the client's own keys; W&B wraps a config value as ``{"value": v}``."""
     return {
         str(key): inner["value"]
         if isinstance(inner, Mapping) and set(inner) <= {"value", "desc"} and "value" in inner
         else inner
-        for key, inner in value.items()
+        for key, inner in document.items()
         if key not in ("_wandb", "wandb_version")
     }
 
 
-def job_from_metadata(metadata: Mapping[str, Any]) -> RunJob | None:
-    """Return the Slurm job that a run's ``wandb-metadata.json`` names, if it names one."""
-    slurm = metadata.get("slurm")
+def jobs_in(config: Mapping[str, Any]) -> tuple[RunJob, ...]:
+    """Return the Slurm jobs of a run's processes, oldest first.
+
+    Since 0.21 the client keeps its surroundings in the config, under ``_wandb.value.e``, an entry for each
+    process that wrote the run: a resumed run has several. Older ones had a file for it, with the last process only.
+    """
+    jobs = [job for one in _processes(config) if (job := job_from_metadata(one)) is not None]
+    return tuple(sorted(jobs, key=lambda job: (job.started_at or _LONG_AGO, job.raw_id)))
+
+
+def _processes(config: Mapping[str, Any]) -> list[Node]:
+    """Return the surroundings of every process that wrote the run, as its client told them."""
+    writers = _client_notes(config).get("e")
+    told = writers.values() if isinstance(writers, Mapping) else ()
+    return [one for one in told if isinstance(one, Mapping)]
+
+
+def _client_notes(config: Mapping[str, Any]) -> Mapping[str, Any]:
+    wrapped = config.get("_wandb")
+    notes = wrapped.get("value") if isinstance(wrapped, Mapping) else None
+    return notes if isinstance(notes, Mapping) else {}
+
+
+def _keeps_jobs_in_a_file(config: Mapping[str, Any]) -> bool:
+    """Tell whether the run was written by a client from before 0.21: only those are asked for their file."""
+    found = re.match(r"(\d+)\.(\d+)", str(_client_notes(config).get("cli_version") or ""))
+    return found is not None and (int(found[1]), int(found[2])) < (0, 21)
+
+
+def _mean_of_gpus(metrics: Mapping[str, Any], what: str) -> float | None:
+    """Return the mean over ``system.gpu.<n>.<what>``, in percent; None where no GPU was measured."""
+    pattern = re.compile(rf"(?:system\.)?gpu\.\d+\.{what}")
+    values = [value for key, value in metrics.items() if pattern.fullmatch(key) and is_finite(value)]
+    return sum(values) / len(values) if values else None
+
+
+def is_finite(value: Any) -> TypeGuard[float]:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def points(sampled: Any, key: str) -> Points:
+    """Return the (step, value) pairs of the first list of a sampled history; what is no number is left out."""
+    rows = sampled[0] if isinstance(sampled, list) and sampled and isinstance(sampled[0], list) else []
+    pairs = [(row.get("_step"), row.get(key)) for row in rows if isinstance(row, Mapping)]
+    return [(float(step), float(value)) for step, value in pairs if is_finite(step) and is_finite(value)]
+
+
+def job_from_metadata(metadata: Any) -> RunJob | None:
+    """Return the Slurm job that the surroundings of one process name, if they name one."""
+    slurm = metadata.get("slurm") if isinstance(metadata, Mapping) else None
     if not isinstance(slurm, Mapping):
         return None
     raw = whole(slurm.get("job_id") or slurm.get("jobid"))
@@ -133,4 +237,5 @@ def job_from_metadata(metadata: Mapping[str, Any]) -> RunJob | None:
         array_job_id=whole(slurm.get("array_job_id")),
         array_task_id=whole(slurm.get("array_task_id")),
         host=str(metadata.get("host") or ""),
+        started_at=moment(metadata.get("startedAt")),
     )

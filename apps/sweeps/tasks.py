@@ -1,0 +1,20 @@
+"""Uploads as Celery tasks: one drives one request, a beat pass sends those that nobody drives."""
+
+from celery import shared_task
+
+from apps.core.clock import utcnow
+from apps.core.tasks import Queue, SweepboardTask
+from apps.sweeps.services.uploads import drive_upload as drive
+from apps.sweeps.services.uploads import unfinished_uploads
+from apps.sweeps.wiring import make_uploader
+
+
+@shared_task(base=SweepboardTask, name="sweeps.drive_upload", lane=Queue.ACTIONS)
+def drive_upload(*, request_pk: int) -> None:
+    drive(request_pk=request_pk, uploader=make_uploader(), clock=utcnow)
+
+
+@shared_task(base=SweepboardTask, name="sweeps.drive_uploads", lane=Queue.ACTIONS)
+def drive_uploads() -> None:
+    for request_pk in unfinished_uploads(utcnow()):
+        drive_upload.apply_async(kwargs={"request_pk": request_pk}, expires=60)
