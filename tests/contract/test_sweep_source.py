@@ -28,6 +28,7 @@ import json, math, wandb
 sweep = wandb.sweep({CONFIG!r}, project="small")
 def train():
     run = wandb.init(tags=["fast"], notes="by hand", config={{"data": {{"path": "x"}}}})
+    run.log({{"loss": 1.0, "epoch": 2}})
     run.log({{"loss": run.config["lr"], "epoch": 3, "bad": math.nan, "worse": -math.inf}})
     run.finish()
 wandb.agent(sweep, train, project="small", count=2)
@@ -42,14 +43,15 @@ class Memory:
         self.sweep = "swp1"
         summary = {"loss": 0.1, "epoch": 3, "bad": float("nan"), "worse": -float("inf")}
         told: dict[str, Any] = {"tags": ("fast",), "notes": "by hand", "state": "finished", "summary": summary}
-        now = datetime.now(UTC)
+        now, jobs = datetime.now(UTC), (RunJob(4711, host="g01"),)
         runs = [
-            run_record(f"run{n}", config={"lr": lr, "data": {"path": "x"}}, heartbeat_at=now, **told)
+            run_record(f"run{n}", config={"lr": lr, "data": {"path": "x"}}, heartbeat_at=now, jobs=jobs, **told)
             for n, lr in enumerate((0.1, 0.2))
         ]
         small = MemoryProject([sweep_record(config=CONFIG, method="grid", expected_runs=2)], runs)
         small.agents = {"swp1": [agent_record()]}
-        small.jobs = {run.run_id: RunJob(4711, host="g01") for run in runs}
+        small.jobs = {run.run_id: jobs[0] for run in runs}
+        small.histories = {run.run_id: {"loss": [(0.0, 1.0), (1.0, run.config["lr"])]} for run in runs}
         many = [run_record(f"seed{n:06d}", sweep_id="", heartbeat_at=now - timedelta(minutes=n)) for n in range(1200)]
         self.projects = {SMALL: small, LARGE: MemoryProject(runs=many)}
 
@@ -139,20 +141,47 @@ def test_runs_come_oldest_heartbeat_first_and_since_leaves_older_ones_out(source
     assert list(source.runs(LARGE, datetime.now(UTC) + timedelta(hours=1))) == []
 
 
-def test_runs_are_found_by_their_ids_and_those_that_are_gone_are_left_out(source: SweepSource) -> None:
-    found = source.runs_by_id(LARGE, ["seed000003", "seed000700", "nobody"])
+def test_named_runs_come_along_and_those_that_are_gone_are_left_out(source: SweepSource) -> None:
+    tomorrow = datetime.now(UTC) + timedelta(days=1)
+    found = source.runs(LARGE, tomorrow, ["seed000003", "seed000700", "nobody"])
     assert sorted(run.run_id for run in found) == ["seed000003", "seed000700"]
-    assert list(source.runs_by_id(LARGE, [])) == []
 
 
-def test_agents_of_a_sweep_are_told(at: Memory | Sandbox, source: SweepSource) -> None:
-    (agent,) = source.agents(SMALL, at.sweep)
+def test_more_names_than_fit_into_one_request_are_found_all_the_same(source: SweepSource) -> None:
+    tomorrow = datetime.now(UTC) + timedelta(days=1)
+    names = [f"seed{number:06d}" for number in range(1150)]
+    assert {run.run_id for run in source.runs(LARGE, tomorrow, names)} == set(names)
+
+
+def test_the_ids_of_a_project_are_told(source: SweepSource) -> None:
+    assert source.run_ids(LARGE) == {f"seed{number:06d}" for number in range(1200)}
+
+
+def test_agents_come_along_with_the_sweeps_that_are_named(at: Memory | Sandbox, source: SweepSource) -> None:
+    (sweep,) = source.sweeps(SMALL, [at.sweep, "nobody"])
+    assert sweep.agents is not None
+    (agent,) = sweep.agents
     assert agent.agent_id
     assert agent.total_runs == 2
     assert agent.state == agent.state.upper()
+    (sweep,) = source.sweeps(SMALL)
+    assert not sweep.agents
 
 
-def test_the_slurm_job_of_a_run_is_told(source: SweepSource) -> None:
+def test_what_runs_logged_is_sampled(source: SweepSource) -> None:
+    rate = {run.run_id: run.config["lr"] for run in source.runs(SMALL)}
+    told = source.history(SMALL, [*rate, "nobody"], "loss", 10)
+    assert told == {run_id: [(0.0, 1.0), (1.0, lr)] for run_id, lr in rate.items()}
+    assert all(len(points) == 1 for points in source.history(SMALL, list(rate), "loss", 1).values())
+    assert not any(source.history(SMALL, list(rate), "never logged", 10).values())
+
+
+def test_the_slurm_job_of_a_run_is_told_with_the_run(source: SweepSource) -> None:
+    for run in source.runs(SMALL):
+        assert [job.raw_id for job in run.jobs] == [4711]
+
+
+def test_the_slurm_job_in_a_runs_metadata_file_is_told(source: SweepSource) -> None:
     run = next(iter(source.runs(SMALL)))
     job = source.job_of(SMALL, run.run_id)
     assert job is not None

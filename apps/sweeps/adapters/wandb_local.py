@@ -46,10 +46,12 @@ class WandbRunFolders:
 
     def read(self, path: Path) -> LocalRun:
         self.requests += 1
+        name = _NAME.fullmatch(path.name)
         summary = records.loaded(self._inspect(path, "--summary", "--json"))
-        if not summary.get("run_id"):
-            raise Permanent(f"{path} holds no run that W&B's client can read.")
-        return _local_run(summary, self._first_records(path))
+        if name is None or "state" not in summary:
+            raise Permanent(f"W&B's client cannot read {path}: it holds no run.")
+        # A run that was killed in its first seconds left nothing but its folder's name.
+        return _local_run({**summary, "run_id": summary.get("run_id") or name["run"]}, self._first_records(path))
 
     def _inspect(self, path: Path, *options: str) -> str:
         command = [sys.executable, "-m", "wandb", "leet", "inspect", *options, str(path)]

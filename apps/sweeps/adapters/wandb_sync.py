@@ -20,6 +20,12 @@ from apps.core.errors import Permanent, Transient
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 _DONE = re.compile(r"Finished syncing|Skipped \d+ synced run")
 _REFUSED = re.compile(r"not logged in|permission denied|HTTP 40[0134]|invalid api key|does not exist", re.IGNORECASE)
+# With its own patience the client waits a quarter of an hour for a dead server; our task tries again later.
+PATIENCE = {
+    f"WANDB__{channel}_RETRY_{name}": value
+    for channel in ("GRAPHQL", "FILE_STREAM", "FILE_TRANSFER")
+    for name, value in (("MAX", "4"), ("WAIT_MIN_SECONDS", "0.5"), ("WAIT_MAX_SECONDS", "4"))
+}
 
 
 class WandbSync:
@@ -27,7 +33,7 @@ class WandbSync:
 
     def __init__(self, *, base_url: str, api_key: str, seconds: float = 540) -> None:
         self._seconds = seconds
-        self._settings = {"WANDB_API_KEY": api_key, "WANDB_ERROR_REPORTING": "false", "NO_COLOR": "1"}
+        self._settings = {"WANDB_API_KEY": api_key, "WANDB_ERROR_REPORTING": "false", "NO_COLOR": "1", **PATIENCE}
         if base_url:
             self._settings["WANDB_BASE_URL"] = base_url
 
