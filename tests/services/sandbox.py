@@ -140,6 +140,10 @@ class SandboxServer:
         """Insert made-up runs: see the server's `seed` module."""
         self.call("POST", "/_seed", details)
 
+    def beat(self, **details: Any) -> None:
+        """Let every running run of a project log once more."""
+        self.call("POST", "/_beat", details)
+
     def call(self, method: str, path: str, body: object = None) -> Any:
         """Send one request as JSON and return the JSON of the answer; a refusal raises RuntimeError."""
         status, text = self.get(path, method, json.dumps(body) if body is not None else None)

@@ -183,4 +183,5 @@ ADMIN: dict[tuple[str, str], Callable[[Handler], object]] = {
     ("GET", "/_requests"): lambda handler: handler.server.faults.counts(),
     ("DELETE", "/_requests"): lambda handler: handler.server.faults.reset_counts(),
     ("POST", "/_seed"): lambda handler: seed.seed(handler.context(), load_dict(handler.body)),
+    ("POST", "/_beat"): lambda handler: seed.beat(handler.context(), load_dict(handler.body)),
 }

@@ -17,7 +17,8 @@ INSERT = """INSERT INTO runs (project_id, name, display_name, state, exitcode, s
 def seed(context: Context, given: dict[str, Any]) -> Node:
     """Insert `runs` made-up runs into `project`, one a minute up to now, and return their number.
 
-    `sweep`, `state` and `prefix` (of the names) are optional; the same request always makes the same runs.
+    `sweep`, `state`, `prefix` (of the names) and `ended_hours_ago` (the last one's end) are optional; the same
+    request always makes the same runs.
     """
     project = ensure_project(context, given.get("entity"), given.get("project"))
     count = int(given.get("runs", 100))
@@ -28,13 +29,25 @@ def seed(context: Context, given: dict[str, Any]) -> Node:
     return {"runs": count}
 
 
+def beat(context: Context, given: dict[str, Any]) -> Node:
+    """Let every running run of `project` log once more: its summary moves on and its heart beats."""
+    project = ensure_project(context, given.get("entity"), given.get("project"))
+    changed = context.store.execute(
+        """UPDATE runs SET heartbeat_at = ?, summary = json_set(summary, '$.global_step', ?)
+           WHERE project_id = ? AND state = 'running'""",
+        [context.now, round(context.now), project["id"]],
+    )
+    return {"runs": changed}
+
+
 def _row(
     context: Context, project: int, place: int, count: int, given: dict[str, Any], generator: random.Random
 ) -> tuple[Any, ...]:
     state = given.get("state") or generator.choice(STATES)
     name = f"{given.get('prefix', 'seed')}{place:06d}"
-    created = context.now - 60.0 * (count - place)
-    heartbeat = context.now if state == "running" else min(context.now, created + generator.uniform(60, 3600))
+    created = context.now - 3600.0 * float(given.get("ended_hours_ago") or 0) - 60.0 * (count - place)
+    latest = context.now - 3600.0 * float(given.get("ended_hours_ago") or 0)
+    heartbeat = context.now if state == "running" else min(latest, created + generator.uniform(60, 3600))
     exitcode = {"finished": 0, "failed": 1}.get(state)
     facts = (project, name, name, state, exitcode, given.get("sweep"))
     return (*facts, *_documents(generator), created, heartbeat, LINES)

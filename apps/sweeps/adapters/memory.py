@@ -89,7 +89,7 @@ class MemorySource:
         self.requests += 1
         self.asked.append((call, about or project))
         if self._refused:
-            raise Permanent("W&B refuses the key: check WANDB_API_KEY.")
+            raise Permanent("W&B refuses the key that ends in 'rong': check WANDB_API_KEY.")
         if not (lazily and self._failure and self._failure.after):
             self._perhaps_fail(call)
         if project not in self._projects:

@@ -41,6 +41,7 @@ class WandbApiSource:
     def __init__(self, *, base_url: str, api_key: str, timeout: int = 20) -> None:
         self.requests = 0
         self._base_url = base_url
+        self._key_end = api_key[-4:]
         self._scratch = tempfile.mkdtemp(prefix="sweepboard-wandb-")
         _clean_environment(self._scratch)
         self._api = self._asked(lambda: _make_api(self._base_url, api_key, timeout))
@@ -118,7 +119,10 @@ class WandbApiSource:
         except SweepboardError:
             raise
         except Exception as error:
-            raise _translated(error, self._base_url, project) from error
+            if _lost_side_process(error):
+                _forget_side_process()
+                raise Transient("The W&B client's own side process ended; the next pass starts a new one.") from error
+            raise _translated(error, self._base_url, project, self._key_end) from error
 
 
 class Page:
@@ -179,11 +183,29 @@ def _make_api(base_url: str, api_key: str, timeout: int) -> Any:
     return api
 
 
+def _lost_side_process(error: BaseException | None) -> bool:
+    """Tell whether the client lost its side process; it then says anything, even that the key is wrong."""
+    while error is not None:
+        lost = type(error).__name__ in ("MailboxClosedError", "ConnectionResetError", "BrokenPipeError")
+        if lost or "service process is not running" in str(error):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def _forget_side_process() -> None:
+    """Make the client start a new side process at its next use: by itself it holds on to the dead one."""
+    import wandb
+
+    with contextlib.suppress(Exception, SystemExit):
+        wandb.teardown()
+
+
 def _zulu(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _translated(error: Exception, base_url: str, project: str) -> SweepboardError:
+def _translated(error: Exception, base_url: str, project: str, key_end: str) -> SweepboardError:
     """Turn what the client raised into one of our two kinds, with a sentence."""
     status, said = _status_of(error), str(error).strip().splitlines()[0][:300] if str(error).strip() else ""
     server = base_url or "hosted W&B"
@@ -191,7 +213,9 @@ def _translated(error: Exception, base_url: str, project: str) -> SweepboardErro
     # The client calls every failure to check the key one of the key, that of a dead server too.
     refused = type(error).__name__ == "AuthenticationError" and not status and "giving up after" not in said
     if status in (401, 403) or refused:
-        return Permanent(f"W&B refuses the key for {where}: check WANDB_API_KEY and WANDB_BASE_URL.")
+        return Permanent(
+            f"W&B refuses the key that ends in '{key_end}' for {where}: check WANDB_API_KEY and WANDB_BASE_URL."
+        )
     if status == 404 or "could not find project" in said.lower():
         return Permanent(f"W&B does not know {where}: check `projects` in sweepboard.toml.")
     if status == 429:
