@@ -44,3 +44,8 @@ class SyncPass(models.Model):
     class Meta:
         ordering = ["-pk"]
         indexes = [models.Index(fields=["source", "scope", "-id"], name="pass_by_source")]
+
+    @property
+    def seconds(self) -> float:
+        """How long it took."""
+        return (self.finished_at - self.started_at).total_seconds()

@@ -19,6 +19,7 @@ class Freshness:
     tried_at: datetime | None
     error: str  # of the last pass; empty when that one was good
     error_id: str
+    last_pk: int = 0  # the last pass's row
 
     @property
     def ok(self) -> bool:
@@ -51,6 +52,7 @@ def _freshness_of(last: SyncPass, good: SyncPass | None) -> Freshness:
         tried_at=last.finished_at,
         error=last.error,
         error_id=last.error_id,
+        last_pk=last.pk,
     )
 
 

@@ -21,6 +21,7 @@ COLUMNS = (
     ("heartbeat", "Heartbeat"),
 )
 SOURCE_NAMES = {"wandb": "W&B", "slurm": "Slurm", "join": "Joining", "config": "Configuration"}
+OTHER_NAMES = {"wandb-local": "Run folders", "wandb-history": "W&B histories", "wandb-deletions": "Deleted runs"}
 STALE_AFTER_SECONDS = 180
 
 
@@ -82,11 +83,12 @@ def _row(row: BoardRow, board: Board, view: BoardView) -> Row:
 
 
 def source_lines(sources: list[Freshness]) -> list[SourceLine]:
-    return [_source_line(one) for one in sources]
+    """One line for each source that the board lives on, and for any other that is in trouble."""
+    return [_source_line(one) for one in sources if one.source in SOURCE_NAMES or one.error]
 
 
 def _source_line(one: Freshness) -> SourceLine:
-    title = f"{SOURCE_NAMES.get(one.source, one.source)} {one.scope}"
+    title = f"{(SOURCE_NAMES | OTHER_NAMES).get(one.source, one.source)} {one.scope}"
     if one.good_at is None:
         return SourceLine(title, "failed", "never read", one.error, one.error_id)
     age = utcnow() - one.good_at

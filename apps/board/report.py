@@ -13,7 +13,7 @@ from apps.checkpoints.models import Checkpoint
 from apps.core.errors import Permanent
 from apps.core.files import confined, write_atomically
 from apps.core.units import DASH, duration, number, percent
-from apps.flags.models import Flag
+from apps.flags.models import Flag, RunStatus
 from apps.links.models import RunLink
 from apps.sweeps.models import Run, Sweep
 from apps.workspaces.models import Workspace
@@ -38,7 +38,7 @@ def active_sweeps_markdown(workspace: str, now: datetime, notes: str = "") -> st
         Table(
             "Job Details",
             ("Job", "Run", "Epoch", "Step", "Runtime", "W&B", "Slurm"),
-            [_job_cells(run) for run in runs],
+            [_job_cells(run, now) for run in runs],
         ),
         Table(
             "Failed Jobs",
@@ -83,7 +83,13 @@ def _job_id(run: Run) -> str:
     return status.job.job_id if status and status.job else ""
 
 
-def _job_cells(run: Run) -> list[str]:
+def _runtime(status: RunStatus, now: datetime) -> float | None:
+    """To ten minutes while it grows: a figure that moves with every pass would rewrite the file with every pass."""
+    told = status.runtime_at(now)
+    return told if told is None or status.ticking_since is None else told // 600 * 600
+
+
+def _job_cells(run: Run, now: datetime) -> list[str]:
     status = getattr(run, "status", None)
     if status is None:
         return [DASH, link(run.run_id, run.url), DASH, DASH, DASH, cell(run.state), DASH]
@@ -92,7 +98,7 @@ def _job_cells(run: Run) -> list[str]:
         link(run.run_id, run.url),
         _epoch(status.epoch, status.target_epochs),
         cell(DASH if status.step is None else status.step),
-        duration(status.runtime_seconds),
+        duration(_runtime(status, now)),
         cell(run.state),
         cell(status.slurm_state),
     ]

@@ -138,7 +138,7 @@ def rows_of(sweeps: list[Sweep], sources: list[Freshness]) -> list[BoardRow]:
     runs = _run_aggregates(pks)
     states, percents, furthest = _states(pks), _percents(pks), _furthest(pks)
     badges, checkpoints, agents = badges_of_sweeps(pks), _checkpoints(pks), _agents(pks)
-    owners = _owners(pks)
+    owners, ticking = _owners(pks), _ticking_gpu_seconds(pks)
     return [
         BoardRow(
             pk=sweep.pk,
@@ -158,7 +158,7 @@ def rows_of(sweeps: list[Sweep], sources: list[Freshness]) -> list[BoardRow]:
             metric_name=sweep.metric_name,
             metric_value=runs[sweep.pk].get("highest" if sweep.metric_goal == "maximize" else "lowest"),
             badges=badges[sweep.pk],
-            gpu_seconds=runs[sweep.pk].get("gpu_seconds") or 0.0,
+            gpu_seconds=(runs[sweep.pk].get("gpu_seconds") or 0.0) + ticking[sweep.pk],
             heartbeat_at=runs[sweep.pk].get("beat"),
             source_ok=sweep.project_path in ok,
             note=sweep.workspace.policy.note if sweep.workspace else "",
@@ -189,6 +189,15 @@ def _run_aggregates(pks: list[int]) -> dict[int, dict[str, Any]]:
         )
     )
     return defaultdict(dict, {int(row["sweep"]): dict(row) for row in rows})
+
+
+def _ticking_gpu_seconds(pks: list[int]) -> dict[int, float]:
+    """GPU time of attempts that go on, up to now."""
+    now, found = utcnow(), defaultdict[int, float](float)
+    rows = RunStatus.objects.filter(run__sweep__in=pks, ticking_since__isnull=False, ticking_gpus__gt=0)
+    for sweep, since, gpus in rows.values_list("run__sweep", "ticking_since", "ticking_gpus"):
+        found[int(sweep)] += max(0.0, (now - since).total_seconds()) * gpus if since else 0.0
+    return found
 
 
 def _states(pks: list[int]) -> dict[int, tuple[tuple[str, int], ...]]:

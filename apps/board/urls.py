@@ -1,6 +1,6 @@
 from django.urls import path
 
-from apps.board import views
+from apps.board import offline, views
 
 app_name = "board"
 urlpatterns = [
@@ -8,4 +8,7 @@ urlpatterns = [
     path("board/updates", views.updates, name="updates"),
     path("board/active-sweeps.md", views.active_sweeps_text, name="active-sweeps"),
     path("board/sweep-status.md", views.sweep_status_text, name="sweep-status"),
+    path("offline", offline.offline_page, name="offline"),
+    path("offline/<int:pk>/upload", offline.upload, name="upload"),
+    path("offline/upload-all", offline.upload_all, name="upload-all"),
 ]

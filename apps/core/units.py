@@ -1,7 +1,8 @@
 """Numbers as people read them. Pure."""
 
 import math
-from datetime import timedelta
+import re
+from datetime import datetime, timedelta
 from typing import Any
 
 DASH = "—"
@@ -31,6 +32,29 @@ def ago(delta: timedelta) -> str:
     if seconds < -60:
         return f"in the future ({duration(-seconds)})"
     return "just now" if seconds < 5 else f"{duration(seconds)} ago"
+
+
+def age_mark(moment: datetime) -> str:
+    """Return a mark for a moment inside a sentence that is kept; ``with_ages`` turns it into ``12 min ago``.
+
+    A kept sentence that told the age itself would be another one at every look.
+    """
+    return f"[[age:{moment.isoformat()}]]"
+
+
+_AGE_MARK = re.compile(r"\[\[age:([^\]\s]{1,40})\]\]")
+
+
+def with_ages(text: str, now: datetime) -> str:
+    """Return the sentence as it reads at ``now``; what only looks like a mark stays as it is."""
+
+    def said(found: re.Match[str]) -> str:
+        try:
+            return ago(now - datetime.fromisoformat(found[1]))
+        except (ValueError, TypeError):
+            return found[0]
+
+    return _AGE_MARK.sub(said, text)
 
 
 def count(number: int | None, noun: str = "") -> str:

@@ -73,6 +73,8 @@ class RunFacts:
 
     ``slurm_state`` is the current attempt's, or one of NO_JOB, UNKNOWN and MOVED_ON of links.states.
     ``known`` names the sources that answered at their last pass; a rule that needs another one is silent.
+    ``offline``: W&B does not know the run, state and heartbeat are its folder's. ``unsynced_since`` is when a
+    folder with more than W&B has was last written.
     """
 
     run_id: str
@@ -93,6 +95,8 @@ class RunFacts:
     evidence: tuple[Evidence, ...] = ()
     checkpoint_step: int | None = None
     checkpoint_at: datetime | None = None
+    offline: bool = False
+    unsynced_since: datetime | None = None
 
     @property
     def heartbeat_age(self) -> timedelta | None:
@@ -109,6 +113,8 @@ class SweepFacts:
     now: datetime
     policy: Policy
     known: frozenset[str]
+    method: str = ""
+    offline_runs: int = 0
 
 
 @dataclass(frozen=True, slots=True)

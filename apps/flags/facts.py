@@ -8,13 +8,14 @@ from apps.audit.selectors import Freshness, freshness
 from apps.flags.domain import Evidence, JobFacts, Progress, ProgressSource, RunFacts
 from apps.joblogs.models import LogTrace
 from apps.joblogs.selectors import traces_by_job
-from apps.links.domain import shared_seconds
+from apps.links.domain import JobTime, job_time
 from apps.links.selectors import LinkedJob, jobs_of_runs
 from apps.links.states import MOVED_ON, NO_JOB, UNKNOWN, meaning
 from apps.slurm.models import Job
 from apps.sweeps.domain import summary_epoch, summary_step, target_epochs
 from apps.sweeps.models import Run
 from apps.sweeps.ports import LIVE_RUN_STATES
+from apps.sweeps.selectors import unsynced_since
 from apps.workspaces.domain import Policy
 from apps.workspaces.models import Workspace
 from apps.workspaces.selectors import policy_of, workspace_by_project
@@ -29,7 +30,7 @@ class Gathered:
     run: Run
     job: Job | None
     facts: RunFacts
-    gpu_seconds: float
+    time: JobTime
     job_how: str = ""
     job_evidence: str = ""
 
@@ -41,8 +42,12 @@ def gather(run_pks: Iterable[int], now: datetime) -> list[Gathered]:
     traces = traces_by_job((one.job.cluster, one.job.job_id) for jobs in linked.values() for one in jobs)
     sources = freshness()
     workspaces = workspace_by_project()
+    unsynced = unsynced_since(run.pk for run in runs)
     return [
-        _gather_one(run, linked.get(run.pk, []), traces, sources, workspaces.get(run.project_path), now) for run in runs
+        _gather_one(
+            run, linked.get(run.pk, []), traces, sources, workspaces.get(run.project_path), unsynced.get(run.pk), now
+        )
+        for run in runs
     ]
 
 
@@ -52,11 +57,12 @@ def _gather_one(
     traces: dict[tuple[str, str], list[LogTrace]],
     sources: list[Freshness],
     workspace: Workspace | None,
+    unsynced: datetime | None,
     now: datetime,
 ) -> Gathered:
     current = linked[-1] if linked else None
     slurm_state = slurm_state_of(run, current, sources, now)
-    own = traces_of(run, linked, traces)
+    own, time = traces_of(run, linked, traces), job_time_of(run, linked)
     checkpoint = getattr(run, "checkpoint", None)
     facts = RunFacts(
         run_id=run.run_id,
@@ -70,23 +76,32 @@ def _gather_one(
         url=run.url,
         created_at=run.created_at,
         heartbeat_at=run.heartbeat_at,
-        runtime_seconds=runtime_of(run, linked, now),
+        runtime_seconds=_runtime(run, linked, time, now),
         job=_job_facts(current.job) if current else None,
         next_run=current.next_run if current else "",
         log_path=own[-1].log.path if own else "",
         evidence=tuple(_evidence(trace, item) for trace in own for item in trace.evidence),
         checkpoint_step=checkpoint.step if checkpoint else None,
         checkpoint_at=checkpoint.modified_at if checkpoint else None,
+        offline=run.offline,
+        unsynced_since=unsynced,
     )
-    gpu_seconds = gpu_seconds_of(run, linked, now)
     if current is None:
-        return Gathered(run, None, facts, gpu_seconds)
-    return Gathered(run, current.job, facts, gpu_seconds, current.how.value, current.evidence)
+        return Gathered(run, None, facts, time)
+    return Gathered(run, current.job, facts, time, current.how.value, current.evidence)
+
+
+def _runtime(run: Run, linked: list[LinkedJob], time: JobTime, now: datetime) -> float | None:
+    """For how many seconds the run trained; None where neither jobs nor heartbeats tell."""
+    known = linked or (run.created_at and (run.trained_until or run.heartbeat_at))
+    return time.seconds_at(now) if known else None
 
 
 def _known(run: Run, sources: list[Freshness]) -> frozenset[str]:
     """The sources that answered at their last pass; of W&B the run's own project counts."""
     known = {"wandb" for one in sources if one.source == "wandb" and one.scope == run.project_path and one.ok}
+    if run.offline:
+        known.add("wandb")  # what its folder says is all that can be known
     slurm = [one for one in sources if one.source == "slurm"]
     if slurm and all(one.ok for one in slurm):
         known.add("slurm")
@@ -142,23 +157,16 @@ def progress_of(run: Run, traces: list[LogTrace]) -> Progress:
     return Progress(epoch, step, target, ProgressSource.SUMMARY)
 
 
-def runtime_of(run: Run, linked: list[LinkedJob], now: datetime) -> float | None:
-    """Return for how many seconds the run trained: in its jobs where they are known, else by its heartbeats."""
-    until = run.ended_at
+def job_time_of(run: Run, linked: list[LinkedJob]) -> JobTime:
+    """Return the time that the run spent in its jobs; where none is known, what its heartbeats show."""
     if linked:
-        return sum(shared_seconds(run.created_at, until, one.job.start_at, one.job.end_at, now) for one in linked)
+        return job_time(
+            run.created_at, run.ended_at, ((one.job.start_at, one.job.end_at, one.job.gpus) for one in linked)
+        )
     last = run.trained_until or run.heartbeat_at
     if run.created_at is None or last is None:
-        return None
-    return max(0.0, (last - run.created_at).total_seconds())
-
-
-def gpu_seconds_of(run: Run, linked: list[LinkedJob], now: datetime) -> float:
-    """Return GPU seconds over all attempts; those that a later attempt replaced count as well."""
-    until = run.ended_at
-    return sum(
-        shared_seconds(run.created_at, until, one.job.start_at, one.job.end_at, now) * one.job.gpus for one in linked
-    )
+        return JobTime()
+    return JobTime(max(0.0, (last - run.created_at).total_seconds()))
 
 
 def _job_facts(job: Job) -> JobFacts:

@@ -1,13 +1,20 @@
 """What all sources together say of a run, and the red flags that were raised."""
 
+from datetime import datetime
+
 from django.db import models
 from django.db.models import Q
+
+from apps.links.domain import JobTime
 
 SEVERITY_ORDER = {"critical": 0, "warning": 1, "note": 2}
 
 
 class RunStatus(models.Model):
     """The joined view of one run, made anew whenever one of its sources changed. Durations in seconds.
+
+    ``runtime_seconds`` and ``gpu_seconds`` are those that are over; while the run trains, time since
+    ``ticking_since`` on ``ticking_gpus`` GPUs comes on top, so that the row stays the same while nothing happens.
 
     ``wandb_state`` is the one that was judged; a run that has another one by now was never judged anew.
     ``job_how`` and ``job_evidence`` say how we know that ``job`` carries the run.
@@ -30,10 +37,20 @@ class RunStatus(models.Model):
     progress_source = models.CharField(max_length=20, blank=True)
     runtime_seconds = models.FloatField(null=True)
     gpu_seconds = models.FloatField(default=0)
+    ticking_since = models.DateTimeField(null=True)
+    ticking_gpus = models.PositiveIntegerField(default=0)
     crash_class = models.CharField(max_length=30, blank=True)
     resumable = models.CharField(max_length=20, blank=True)
     proof = models.CharField(max_length=700, blank=True)
     log_path = models.CharField(max_length=1000, blank=True)
+
+    @property
+    def job_time(self) -> JobTime:
+        return JobTime(self.runtime_seconds or 0.0, self.gpu_seconds, self.ticking_since, self.ticking_gpus)
+
+    def runtime_at(self, now: datetime) -> float | None:
+        """For how many seconds the run has trained; None where nothing tells."""
+        return None if self.runtime_seconds is None else self.job_time.seconds_at(now)
 
 
 class FlagQuerySet(models.QuerySet["Flag"]):

@@ -15,6 +15,7 @@ from apps.flags.models import Flag, RunStatus
 from apps.flags.rules.crash import failure_of
 from apps.flags.rules.registry import RUN_RULES, SWEEP_RULES, Verdicts, judge, severity_of
 from apps.sweeps.models import Sweep
+from apps.sweeps.selectors import offline_runs_of_sweeps
 from apps.workspaces.selectors import policy_of
 
 BATCH = 500
@@ -53,17 +54,30 @@ def evaluate_sweeps(*, sweep_pks: Iterable[int], now: datetime) -> set[int]:
     """Judge sweeps as a whole; return those whose flags changed."""
     sweeps = list(Sweep.objects.filter(pk__in=set(sweep_pks)).select_related("workspace"))
     known = {one.scope for one in freshness() if one.source == "wandb" and one.ok}
+    offline = offline_runs_of_sweeps(sweep.pk for sweep in sweeps)
     judged = [
-        (Subject(sweep.pk, None, sweep.state), judge(_sweep_facts(sweep, known, now), SWEEP_RULES)) for sweep in sweeps
+        (
+            Subject(sweep.pk, None, sweep.state),
+            judge(_sweep_facts(sweep, known, offline.get(sweep.pk, 0), now), SWEEP_RULES),
+        )
+        for sweep in sweeps
     ]
     with transaction.atomic():
         held = Flag.objects.open().filter(sweep__in=sweeps, run=None)
         return {sweep for _, sweep in _keep_flags(list(held), judged, now) if sweep}
 
 
-def _sweep_facts(sweep: Sweep, known: set[str], now: datetime) -> SweepFacts:
-    sources = frozenset({"wandb"} if sweep.project_path in known else ())
-    return SweepFacts(sweep.sweep_id, sweep.state, sweep.url, now, policy_of(sweep.workspace), sources)
+def _sweep_facts(sweep: Sweep, known: set[str], offline_runs: int, now: datetime) -> SweepFacts:
+    return SweepFacts(
+        sweep_id=sweep.sweep_id,
+        state=sweep.state,
+        url=sweep.url,
+        now=now,
+        policy=policy_of(sweep.workspace),
+        known=frozenset({"wandb"} if sweep.project_path in known else ()),
+        method=sweep.method,
+        offline_runs=offline_runs,
+    )
 
 
 def _subject(one: Gathered) -> Subject:
@@ -88,8 +102,10 @@ def _status_row(one: Gathered) -> dict[str, Any]:
         "target_epochs": facts.progress.target_epochs,
         "percent": facts.progress.percent,
         "progress_source": facts.progress.source.value,
-        "runtime_seconds": facts.runtime_seconds,
-        "gpu_seconds": one.gpu_seconds,
+        "runtime_seconds": one.time.seconds if facts.runtime_seconds is not None else None,
+        "gpu_seconds": one.time.gpu_seconds,
+        "ticking_since": one.time.since,
+        "ticking_gpus": one.time.gpus,
         "crash_class": failure.crash_class,
         "resumable": failure.resumable.value if failure.resumable else "",
         "proof": f"{proof.file}:{proof.line}: {proof.text}"[:700] if proof else "",

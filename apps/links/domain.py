@@ -4,7 +4,7 @@ The order of trust: the run's own metadata, the job's comment, a log that names 
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -108,16 +108,44 @@ def _overlaps(run: RunFact, life: AttemptFact) -> bool:
     return began_before_end and lived_after_start
 
 
-def shared_seconds(
-    run_began: datetime | None,
-    run_until: datetime | None,
-    start: datetime | None,
-    end: datetime | None,
-    now: datetime,
-) -> float:
-    """Return for how many seconds a run and an attempt lived together."""
-    if run_began is None or start is None:
-        return 0.0
-    begin = max(run_began, start)
-    finish = min(run_until or now, end or now)
-    return max(0.0, (finish - begin).total_seconds())
+@dataclass(frozen=True, slots=True)
+class JobTime:
+    """Time that a run spent in its jobs: what is over, and since when it goes on, on how many GPUs.
+
+    Kept like this it stays the same while nothing happens, although time passes.
+    """
+
+    seconds: float = 0.0
+    gpu_seconds: float = 0.0
+    since: datetime | None = None
+    gpus: int = 0
+
+    def seconds_at(self, now: datetime) -> float:
+        return self.seconds + self._ticked(now)
+
+    def gpu_seconds_at(self, now: datetime) -> float:
+        return self.gpu_seconds + self._ticked(now) * self.gpus
+
+    def _ticked(self, now: datetime) -> float:
+        return max(0.0, (now - self.since).total_seconds()) if self.since else 0.0
+
+
+Life = tuple[datetime | None, datetime | None, int]
+
+
+def job_time(began: datetime | None, until: datetime | None, lives: Iterable[Life]) -> JobTime:
+    """Add up the (start, end, GPUs) of a run's attempts, cut to when the run lived; ``until`` is None while it does.
+
+    Attempts that a later one replaced count as well.
+    """
+    total = JobTime()
+    for start, end, gpus in lives:
+        stop = min((moment for moment in (until, end) if moment is not None), default=None)
+        if began is None or start is None:
+            continue
+        if stop is None:
+            total = replace(total, since=max(began, start), gpus=gpus)
+        else:
+            spent = max(0.0, (stop - max(began, start)).total_seconds())
+            total = replace(total, seconds=total.seconds + spent, gpu_seconds=total.gpu_seconds + spent * gpus)
+    return total

@@ -14,4 +14,5 @@ urlpatterns = [
     path("healthz", views.healthz, name="healthz"),
     path("readyz", views.readyz, name="readyz"),
     path("ops/sync", views.sync_now, name="sync-now"),
+    path("ops/sources", views.sources_page, name="sources"),
 ]

@@ -11,9 +11,11 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
+from apps.core.pages import render_page
 from apps.core.permissions import Permission, requires
 from apps.ops.health import readiness
 from apps.ops.services import ask_for_sync
+from apps.ops.sources import TITLES, recent_passes, source_rows
 
 log = structlog.get_logger(__name__)
 
@@ -38,11 +40,29 @@ def readyz(request: HttpRequest) -> HttpResponse:
 @require_POST
 @requires(Permission.SYNC_NOW)
 def sync_now(request: HttpRequest) -> HttpResponse:
-    """Ask for a pass over every source, now."""
-    messages.info(request, ask_for_sync(actor=request.user.get_username()))
+    """Ask for a pass over one source, or over W&B and Slurm, now."""
+    source = request.POST.get("source", "")
+    messages.info(request, ask_for_sync(actor=request.user.get_username(), source=source))
     target = request.POST.get("next", "/")
     safe = url_has_allowed_host_and_scheme(target, allowed_hosts={request.get_host()})
     return redirect(target if safe else "/")
+
+
+@never_cache
+@require_safe
+@requires(Permission.VIEW_BOARD)
+def sources_page(request: HttpRequest) -> HttpResponse:
+    """Show each source's last pass, when the next is due, and what happened lately."""
+    chosen = request.GET.get("source", "")[:20].replace("\x00", "")
+    only_failed = request.GET.get("failed", "") == "1"
+    context = {
+        "rows": source_rows(),
+        "passes": recent_passes(chosen, failed=only_failed),
+        "titles": TITLES,
+        "chosen": chosen,
+        "only_failed": only_failed,
+    }
+    return render_page(request, "ops/sources.html", context, partials=("sources",))
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:

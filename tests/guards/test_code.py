@@ -24,7 +24,7 @@ TOP_LEVEL = {
 }  # fmt: skip
 HOSTS = re.compile(r"https?://([A-Za-z0-9.-]+\.[A-Za-z]{2,})")
 KNOWN_HOSTS = re.compile(
-    r"(^|\.)(wandb\.ai|example\.(org|com|net)|github\.com|githubusercontent\.com|python\.org|pypi\.org|readthedocs\.io"
+    r"(^|\.)(wandb\.ai|invalid|example\.(org|com|net)|github\.com|githubusercontent\.com|python\.org|pypi\.org|readthedocs\.io"
     r"|djangoproject\.com|schedmd\.com|htmx\.org|w3\.org|celeryq\.dev|docker\.com|keepachangelog\.com|semver\.org"
     r"|json-schema\.org|graphql\.org|pydantic\.dev|redis\.io|postgresql\.org|toml\.io|mozilla\.org|apache\.org|shields\.io)$"
 )

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from apps.core.units import with_ages
 from apps.flags.facts import gather
 from apps.flags.models import Flag, RunStatus
 from apps.flags.services import evaluate_runs, evaluate_sweeps
@@ -55,7 +56,8 @@ def test_a_healthy_run_has_a_status_and_no_flag() -> None:
     evaluate(link.run)
     status = RunStatus.objects.get(run=link.run)
     assert (status.slurm_state, status.pair, status.agree, status.job) == ("RUNNING", "normal", True, link.job)
-    assert status.runtime_seconds == 5 * 3600
+    assert (status.runtime_seconds, status.ticking_since) == (0, link.run.created_at)
+    assert status.runtime_at(NOW) == 5 * 3600
     assert open_flags(link.run) == []
 
 
@@ -65,7 +67,7 @@ def test_a_zombie_is_flagged_end_to_end() -> None:
     flag = Flag.objects.get()
     assert (flag.rule, flag.severity, flag.sweep, flag.uncertain) == ("zombie", "critical", run.sweep, False)
     assert (flag.wandb_state, flag.slurm_state) == ("running", "COMPLETED")
-    assert "ended COMPLETED 30 min ago; last heartbeat 31 min ago" in flag.evidence
+    assert "ended COMPLETED 30 min ago; last heartbeat 31 min ago" in with_ages(flag.evidence, NOW)
 
 
 def test_a_run_without_any_job_is_a_zombie_once_slurm_answered_after_its_beginning() -> None:
@@ -116,10 +118,12 @@ def test_a_flag_that_stands_is_updated_and_not_opened_again() -> None:
     run = RunLinkFactory(run__heartbeat_at=before(minutes=45)).run
     evaluate(run)
     opened = Flag.objects.get()
-    evaluate(run, minutes=60)
+    assert evaluate(run, minutes=60) == set()
+    Run.objects.update(heartbeat_at=before(minutes=40))
+    assert evaluate(run, minutes=60) == {run.pk}
     flag = Flag.objects.get()
     assert (flag.pk, flag.opened_at) == (opened.pk, opened.opened_at)
-    assert "1 h 45 min ago" in flag.evidence
+    assert "1 h 40 min ago" in with_ages(flag.evidence, NOW + timedelta(minutes=60))
 
 
 def test_a_flag_that_no_longer_stands_is_cleared_and_kept() -> None:
@@ -206,7 +210,8 @@ def test_gpu_time_of_an_attempt_that_was_replaced_counts_as_well() -> None:
         RunLinkFactory(run=run, job=job)
     evaluate(run)
     status = RunStatus.objects.get()
-    assert (status.runtime_seconds, status.gpu_seconds) == (4 * 3600, 8 * 3600)
+    assert (status.runtime_seconds, status.gpu_seconds, status.ticking_gpus) == (2 * 3600, 4 * 3600, 2)
+    assert (status.runtime_at(NOW), status.job_time.gpu_seconds_at(NOW)) == (4 * 3600, 8 * 3600)
 
 
 def test_why_a_run_died_is_told_with_the_line_that_proves_it() -> None:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from apps.links.domain import AttemptFact, How, RunFact, links_of, shared_seconds
+from apps.links.domain import AttemptFact, How, RunFact, job_time, links_of
 from tests.factories.moments import NOW, before
 
 
@@ -146,9 +146,17 @@ def test_equal_ids_on_two_clusters_are_two_jobs() -> None:
     assert found(run(), here, there) == [(1, How.LOG)]
 
 
-def test_shared_time_is_that_in_which_both_lived() -> None:
-    assert shared_seconds(before(hours=5), None, before(hours=4), before(hours=1), NOW) == 3 * 3600
-    assert shared_seconds(before(hours=5), before(hours=3), before(hours=4), None, NOW) == 3600
-    assert shared_seconds(before(hours=2), None, before(hours=5), before(hours=4), NOW) == 0
-    assert shared_seconds(None, None, before(hours=5), None, NOW) == 0
-    assert shared_seconds(before(hours=5), None, None, None, NOW) == 0
+def test_time_in_jobs_is_that_in_which_both_lived() -> None:
+    over = job_time(before(hours=5), None, [(before(hours=4), before(hours=1), 2)])
+    assert (over.seconds_at(NOW), over.gpu_seconds_at(NOW), over.since) == (3 * 3600, 6 * 3600, None)
+    cut = job_time(before(hours=5), before(hours=3), [(before(hours=4), None, 1)])
+    assert cut.seconds_at(NOW) == 3600
+    assert job_time(before(hours=2), None, [(before(hours=5), before(hours=4), 1)]).seconds_at(NOW) == 0
+    assert job_time(None, None, [(before(hours=5), None, 1)]).seconds_at(NOW) == 0
+    assert job_time(before(hours=5), None, [(None, None, 1)]).seconds_at(NOW) == 0
+
+
+def test_time_that_goes_on_is_kept_as_its_beginning() -> None:
+    told = job_time(before(hours=5), None, [(before(hours=6), before(hours=3), 1), (before(hours=2), None, 4)])
+    assert (told.seconds, told.since, told.gpus) == (2 * 3600, before(hours=2), 4)
+    assert (told.seconds_at(NOW), told.gpu_seconds_at(NOW)) == (4 * 3600, 10 * 3600)

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apps.core.units import ago, count, duration, number, percent
+from apps.core.units import age_mark, ago, count, duration, number, percent, with_ages
+from tests.factories.moments import NOW
 
 
 @pytest.mark.parametrize(
@@ -67,3 +68,16 @@ def test_every_number_can_be_printed(value: float) -> None:
 @given(st.integers(min_value=0, max_value=10**9))
 def test_a_longer_time_never_reads_as_seconds_once_it_is_a_minute(seconds: int) -> None:
     assert duration(seconds).endswith(" s") == (seconds < 60)
+
+
+def test_a_kept_sentence_tells_ages_as_they_are_when_it_is_read() -> None:
+    kept = f"The last heartbeat came {age_mark(NOW - timedelta(minutes=47))} (limit 30 min)."
+    assert with_ages(kept, NOW) == "The last heartbeat came 47 min ago (limit 30 min)."
+    assert with_ages(kept, NOW + timedelta(hours=1)) == "The last heartbeat came 1 h 47 min ago (limit 30 min)."
+
+
+@pytest.mark.parametrize(
+    "text", ["[[age:never]]", "[[age:]]", "[[age:2026-11-23]]", "no mark", "[[age:9999-99-99T00:00:00+00:00]]"]
+)
+def test_what_only_looks_like_an_age_stays_as_it_is(text: str) -> None:
+    assert with_ages(text, NOW) == text

@@ -36,5 +36,41 @@ def ago(moment: datetime | None) -> str:
 
 
 @register.filter
+def runtime(status: Any) -> float | None:
+    """Return for how many seconds a run has trained by now; None where nothing tells."""
+    told: float | None = status.runtime_at(utcnow()) if status else None
+    return told
+
+
+@register.filter
+def ages(text: str) -> str:
+    """Return a kept sentence with the ages in it as they are now."""
+    return units.with_ages(text, utcnow())
+
+
+@register.filter
+def age(moment: datetime | None) -> str:
+    """``5 h 02 min``: how long ago a moment was, without the word."""
+    return units.duration(utcnow() - moment) if moment else "—"
+
+
+@register.filter
+def due(moment: datetime | None) -> str:
+    """``in 12 s``; ``due now`` for a moment that has come."""
+    if not moment:
+        return "—"
+    left = moment - utcnow()
+    return f"in {units.duration(left)}" if left.total_seconds() > 0 else "due now"
+
+
+@register.filter
+def seconds(value: float | None) -> str:
+    """``0.13 s``, ``12.0 s``, ``3 min`` of a short time that was measured."""
+    if not isinstance(value, int | float):
+        return "—"
+    return units.duration(value) if value >= 60 else f"{value:.2f} s" if value < 10 else f"{value:.1f} s"
+
+
+@register.filter
 def older_than_minutes(moment: datetime | None, minutes: int) -> bool:
     return moment is None or utcnow() - moment > timedelta(minutes=minutes)

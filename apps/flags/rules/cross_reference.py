@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from apps.core.units import ago, duration
+from apps.core.units import age_mark, duration
 from apps.flags.domain import Finding, RunFacts, Severity
 from apps.flags.rules.registry import run_rule
 from apps.links.states import MOVED_ON, NO_JOB, Pair
@@ -17,8 +17,9 @@ def zombie(facts: RunFacts) -> Finding | None:
     """
     if facts.meaning.pair is not Pair.ZOMBIE or not _beyond_grace(facts):
         return None
-    beat = f"last heartbeat {ago(facts.heartbeat_age)}" if facts.heartbeat_age is not None else "no heartbeat ever"
-    return Finding(f"W&B says running, but {_slurm_side(facts)}; {beat}.", facts.meaning.action)
+    beat = f"last heartbeat {age_mark(facts.heartbeat_at)}" if facts.heartbeat_at is not None else "no heartbeat ever"
+    who = "The run's folder" if facts.offline else "W&B"
+    return Finding(f"{who} says running, but {_slurm_side(facts)}; {beat}.", facts.meaning.action)
 
 
 def _slurm_side(facts: RunFacts) -> str:
@@ -29,7 +30,7 @@ def _slurm_side(facts: RunFacts) -> str:
         return "no job carries it"
     if facts.slurm_state == MOVED_ON:
         return f"its agent's job {job.job_id} went on to run {facts.next_run}"
-    ended = f" {ago(facts.now - job.end_at)}" if job.end_at else ""
+    ended = f" {age_mark(job.end_at)}" if job.end_at else ""
     return f"job {job.job_id} ended {facts.slurm_state}{ended}"
 
 
@@ -57,7 +58,7 @@ def stale_heartbeat(facts: RunFacts) -> Finding | None:
         return None
     job = f"job {facts.job.job_id} is {facts.slurm_state}" if facts.job else "no job is known"
     return Finding(
-        f"The last heartbeat came {ago(facts.now - last)} (limit {duration(limit)}); {job}.",
+        f"The last heartbeat came {age_mark(last)} (limit {duration(limit)}); {job}.",
         "look at the job's log and GPU use: the training may hang",
     )
 
@@ -72,7 +73,7 @@ def wandb_dead_job_alive(facts: RunFacts) -> Finding | None:
     """
     if facts.meaning.pair is not Pair.DEAD_BUT_ALIVE or facts.job is None or not _beyond_grace(facts):
         return None
-    beat = f"last heartbeat {ago(facts.heartbeat_age)}" if facts.heartbeat_age is not None else "no heartbeat"
+    beat = f"last heartbeat {age_mark(facts.heartbeat_at)}" if facts.heartbeat_at is not None else "no heartbeat"
     return Finding(
         f"W&B says {facts.wandb_state} ({beat}), but job {facts.job.job_id} is still {facts.job.state}.",
         facts.meaning.action,
