@@ -56,5 +56,6 @@ def find_checkpoints(*, runs: Iterable[Run], workspaces: dict[str, Workspace], s
         result = upsert(Checkpoint, key=("run_id",), rows=rows)
         lost = Checkpoint.objects.filter(run__in=missing)
         changed = set(lost.values_list("run_id", flat=True))
-        lost.delete()
+        if changed:
+            lost.delete()
     return changed | {checkpoint.run_id for checkpoint in result.changed}

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 import time_machine
 from django.core.management import CommandError, call_command
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from apps.audit.models import AuditEvent, SyncPass
 from apps.core.errors import Transient
@@ -17,6 +19,7 @@ from apps.slurm.models import Job
 from apps.sweeps.models import Run
 from apps.workspaces.models import Workspace
 from tests.factories.moments import NOW, before
+from tests.factories.records import run_record
 from tests.services.memory import World
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("noon")]
@@ -170,3 +173,25 @@ def test_a_workspace_that_left_the_file_is_kept_inactive(world: World, glue: Wor
     glue.refresh_from_db()
     assert not glue.active
     assert AuditEvent.objects.filter(type="workspace.removed", subject="glue").exists()
+
+
+def writes(queries: CaptureQueriesContext) -> list[str]:
+    """Return the statements that changed rows, a line each."""
+    changing = ("INSERT", "UPDATE", "DELETE")
+    return [query["sql"][:70] for query in queries.captured_queries if query["sql"].startswith(changing)]
+
+
+def test_a_pass_that_finds_nothing_changed_writes_one_row(world: World, training: str) -> None:
+    world.glue.runs.append(run_record("zzz", state="running", heartbeat_at=before(hours=2)))  # a zombie, with its flag
+    for _ in range(2):
+        both()
+    assert Flag.objects.count() == 1
+    for minutes, one_pass in enumerate((sync.sync_wandb, sync.sync_slurm), start=1):
+        with (
+            time_machine.travel(NOW + timedelta(minutes=minutes), tick=True),
+            CaptureQueriesContext(connection) as all_,
+        ):
+            one_pass()
+        written = writes(all_)
+        assert [sql.split('"')[1] for sql in written] == ["audit_syncpass"] * 2, written  # added, then marked as joined
+        assert SyncPass.objects.count() == 4 + minutes

@@ -71,9 +71,11 @@ def _sync_sweeps(project: str, source: SweepSource, changes: Changes, tally: Pas
     with transaction.atomic():
         result = upsert(Sweep, key=("entity", "project", "sweep_id"), rows=rows)
         changes.sweeps |= {sweep.pk for sweep in result.changed}
-        gone = held.exclude(sweep_id__in=[record.sweep_id for record in records]).exclude(state="DELETED")
-        changes.sweeps |= set(gone.values_list("pk", flat=True))
-        gone.update(state="DELETED")
+        named = [record.sweep_id for record in records]
+        gone = set(held.exclude(sweep_id__in=named).exclude(state="DELETED").values_list("pk", flat=True))
+        if gone:
+            held.filter(pk__in=gone).update(state="DELETED")
+        changes.sweeps |= gone
     _store_agents(project, records, changes)
 
 
