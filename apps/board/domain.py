@@ -81,6 +81,8 @@ class BoardRow:
     heartbeat_at: datetime | None
     source_ok: bool
     note: str = ""
+    purpose: str = ""
+    spark: tuple[tuple[float, float], ...] = ()  # the best run's metric: (step, value)
     flag_rules: frozenset[str] = field(default_factory=frozenset)
 
     @property

@@ -53,7 +53,7 @@ def upload(request: HttpRequest, pk: int) -> HttpResponse:
     try:
         asked = ask_for_upload(folder=folder, actor=request.user.get_username(), now=utcnow())
     except Permanent as error:
-        return _answer(request, said=str(error), status=409)
+        return _answer(request, said=str(error))
     send_upload(asked)
     return _answer(request, said=f"The upload of run {folder.run_name} is asked for.")
 
@@ -73,11 +73,11 @@ def upload_all(request: HttpRequest) -> HttpResponse:
     return _answer(request, said=f"{count} uploads are asked for." if count else "No run can be uploaded now.")
 
 
-def _answer(request: HttpRequest, *, said: str = "", status: int = 200) -> HttpResponse:
+def _answer(request: HttpRequest, *, said: str = "") -> HttpResponse:
     if said and not htmx_of(request):
         messages.info(request, said)
         return redirect("board:offline")
-    return render_page(request, TEMPLATE, {**_context(request), "said": said}, partials=("offline",), status=status)
+    return render_page(request, TEMPLATE, {**_context(request), "said": said}, partials=("offline",))
 
 
 def _context(request: HttpRequest) -> dict[str, Any]:

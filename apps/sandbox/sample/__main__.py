@@ -26,6 +26,7 @@ def make_situations(driver: SampleDriver) -> None:
     driver.submit_agents(search, 2)
     troubled = driver.submit_agents(trouble, 4, runs_each=1)
     driver.submit_agents(ablation, 2, runs_each=2)
+    driver.submit("experiments/offline.sbatch", search)
     say("Three sweeps are submitted: a healthy one, one that gets into trouble, one that ends in many ways.")
     for task, what in enumerate(TROUBLE):
         job_id = f"{troubled}_{task}"
@@ -53,7 +54,6 @@ def _trouble(driver: SampleDriver, job_id: str, what: str) -> None:
 def cancel_old_sweeps(driver: SampleDriver) -> None:
     """Sweeps of an earlier `make run` have no agents any more: cancel them in W&B, keep their runs."""
     import wandb
-
     from apps.sandbox.sample.layout import PROJECT
 
     api = wandb.Api(overrides={"base_url": os.environ["WANDB_BASE_URL"]}, api_key=os.environ["WANDB_API_KEY"])

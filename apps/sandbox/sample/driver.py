@@ -67,6 +67,13 @@ class SampleDriver:
         self.jobs += [f"{job_id}_{task}" for task in range(count)]
         return job_id
 
+    def submit(self, script: str, sweep_id: str) -> None:
+        """Submit one plain job for a sweep."""
+        arguments = Submission(
+            script=script, args=[f"{PROJECT}/{sweep_id}"], work_dir=str(self.root), environment=self.environment
+        )
+        self.jobs.append(self.scheduler.submit(arguments))
+
     def wait_for_log(self, job_id: str, pattern: str, seconds: float = 60) -> bool:
         """Wait until the log of one array task matches ``pattern``."""
         path = self.root / "logs" / f"agent_{job_id}.out"

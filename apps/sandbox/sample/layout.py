@@ -12,6 +12,8 @@ CONFIG = """\
 [wandb]
 projects = ["{project}"]
 sync_seconds = 5
+history_seconds = 10
+folders_seconds = 5
 
 [slurm]
 adapter = "local"
