@@ -43,9 +43,24 @@ class SyncPass(models.Model):
 
     class Meta:
         ordering = ["-pk"]
-        indexes = [models.Index(fields=["source", "scope", "-id"], name="pass_by_source")]
+        indexes = [
+            models.Index(fields=["source", "scope", "-id"], name="pass_by_source"),
+            models.Index(fields=["source", "-id"], name="pass_of_source"),
+            models.Index(fields=["source", "scope", "-id"], name="good_pass_by_source", condition=models.Q(error="")),
+            models.Index(fields=["joined"], name="pass_not_joined", condition=models.Q(joined=False)),
+        ]
 
     @property
     def seconds(self) -> float:
         """How long it took."""
         return (self.finished_at - self.started_at).total_seconds()
+
+
+class PassScope(models.Model):
+    """One source and scope that was ever passed over: the few among the many passes, so that none must be searched."""
+
+    source = models.CharField(max_length=20)
+    scope = models.CharField(max_length=200)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["source", "scope"], name="pass_scope_is_unique")]

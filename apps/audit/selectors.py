@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Max
+from django.db.models import Max, OuterRef, Subquery
 
-from apps.audit.models import SyncPass
+from apps.audit.models import PassScope, SyncPass
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,19 +27,18 @@ class Freshness:
 
 
 def freshness() -> list[Freshness]:
-    """Return one entry for every source and scope that was ever passed over, in three queries.
+    """Return one entry for every source and scope that was ever passed over, in two queries.
 
     An empty scope is a source that had not told its name yet; it gives way to the first one that did.
     """
-    last = SyncPass.objects.values("source", "scope").annotate(last=Max("pk"))
-    good = SyncPass.objects.filter(error="").values("source", "scope").annotate(last=Max("pk"))
-    keys = {row["last"] for row in last} | {row["last"] for row in good}
-    rows = SyncPass.objects.in_bulk(keys)
-    good_by_scope = {(row["source"], row["scope"]): rows[row["last"]] for row in good}
-    named = {row["source"] for row in last if row["scope"]}
+    passes = SyncPass.objects.filter(source=OuterRef("source"), scope=OuterRef("scope")).order_by("-pk").values("pk")
+    scopes = PassScope.objects.annotate(last=Subquery(passes[:1]), good=Subquery(passes.filter(error="")[:1]))
+    told = list(scopes.filter(last__isnull=False).order_by("source", "scope").values("source", "scope", "last", "good"))
+    rows = SyncPass.objects.in_bulk({row[which] for row in told for which in ("last", "good") if row[which]})
+    named = {row["source"] for row in told if row["scope"]}
     return [
-        _freshness_of(rows[row["last"]], good_by_scope.get((row["source"], row["scope"])))
-        for row in sorted(last, key=lambda row: (row["source"], row["scope"]))
+        _freshness_of(rows[row["last"]], rows.get(row["good"]))
+        for row in told
         if row["scope"] or row["source"] not in named
     ]
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import structlog
 
-from apps.audit.models import AuditEvent, SyncPass
+from apps.audit.models import AuditEvent, PassScope, SyncPass
 from apps.core.clock import utcnow
 from apps.core.errors import SweepboardError, Transient
 
@@ -54,6 +54,7 @@ def sync_pass(*, source: str, scope: str, full: bool = False) -> Iterator[PassTa
         tally.error = f"Sweepboard failed in this pass ({type(error).__name__}). Reference: {tally.error_id}."
         log.exception("sync.pass.crashed", source=source, scope=scope, error_id=tally.error_id)
     finally:
+        PassScope.objects.get_or_create(source=source, scope=scope)
         SyncPass.objects.create(
             source=source,
             scope=scope,

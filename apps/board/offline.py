@@ -10,7 +10,7 @@ from django.shortcuts import get_object_or_404, redirect
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
-from apps.audit.models import SyncPass
+from apps.audit.selectors import Freshness, freshness
 from apps.core.clock import utcnow
 from apps.core.errors import Permanent
 from apps.core.pages import htmx_of, render_page
@@ -88,8 +88,14 @@ def _context(request: HttpRequest) -> dict[str, Any]:
         "waiting": sum(not row.folder.synced for row in rows),
         "can_upload": is_allowed(request.user, Permission.UPLOAD_RUNS),
         "any_possible": any(not row.refusal and not row.is_open for row in rows),
-        "looked": SyncPass.objects.filter(source="wandb-local").first(),
+        "looked": _last_look(),
     }
+
+
+def _last_look() -> Freshness | None:
+    """Return how the run folders were last read: of several workspaces the one in trouble, else the latest."""
+    looks = [one for one in freshness() if one.source == "wandb-local"]
+    return max(looks, key=lambda one: (bool(one.error), one.tried_at or utcnow()), default=None)
 
 
 def _row(folder: RunFolder, now: datetime) -> FolderRow:

@@ -8,7 +8,7 @@ from typing import Any
 from django.contrib.auth.hashers import make_password
 from django.contrib.auth.models import Group, User
 
-from apps.audit.models import SyncPass
+from apps.audit.models import PassScope, SyncPass
 from apps.checkpoints.models import Checkpoint
 from apps.core.clock import utcnow
 from apps.core.permissions import Role
@@ -41,6 +41,7 @@ def _hashed() -> str:
 
 def finished_pass(source: str = "wandb", scope: str = VISION, *, seconds_ago: float = 4, error: str = "") -> SyncPass:
     at = utcnow() - timedelta(seconds=seconds_ago)
+    PassScope.objects.get_or_create(source=source, scope=scope)
     return SyncPass.objects.create(
         source=source,
         scope=scope,

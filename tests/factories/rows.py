@@ -5,7 +5,7 @@ from datetime import datetime
 import factory
 from factory.django import DjangoModelFactory
 
-from apps.audit.models import SyncPass
+from apps.audit.models import PassScope, SyncPass
 from apps.checkpoints.models import Checkpoint
 from apps.flags.models import Flag
 from apps.links.models import AgentLink, RunLink
@@ -113,6 +113,11 @@ class CheckpointFactory(DjangoModelFactory[Checkpoint]):
 class SyncPassFactory(DjangoModelFactory[SyncPass]):
     class Meta:
         model = SyncPass
+        skip_postgeneration_save = True
+
+    @factory.post_generation
+    def known(self, create: bool, extracted: object, **kwargs: object) -> None:
+        PassScope.objects.get_or_create(source=self.source, scope=self.scope)
 
     source = "wandb"
     scope = "team/glue"
