@@ -33,8 +33,8 @@ def upsert(
     """Create or update one row per mapping and return what changed; run it inside a transaction.
 
     ``key`` names the fields that tell rows apart; of several mappings with one key the last wins.
-    A field in ``keep_if_empty`` keeps its old value when the new one is empty. Text that does not fit its
-    column is made to: one odd row from outside must not fail the others.
+    A field in ``keep_if_empty`` keeps its old value when the new one is empty ("", None or 0). Text that
+    does not fit its column is made to: one odd row from outside must not fail the others.
     """
     widths = _widths(model)
     fitting = ({name: _fitted(value, widths.get(name)) for name, value in row.items()} for row in rows)
@@ -108,7 +108,7 @@ def _apply(found: models.Model, row: Mapping[str, Any], keep_if_empty: set[str])
     old: dict[str, Any] = {}
     for name, value in row.items():
         present = getattr(found, name)
-        if present == value or (name in keep_if_empty and value in ("", None) and present not in ("", None)):
+        if present == value or (name in keep_if_empty and value in ("", None, 0)):
             continue
         old[name] = present
         setattr(found, name, value)

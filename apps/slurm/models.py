@@ -1,21 +1,29 @@
 """Jobs, as the scheduler tells them: one row per attempt."""
 
+from datetime import datetime
+
 from django.db import models
 
+from apps.slurm.domain import elapsed_seconds
 from apps.slurm.ports import ENDED_STATES
+
+GONE = "GONE"
 
 
 class JobQuerySet(models.QuerySet["Job"]):
     def live(self) -> "JobQuerySet":
         """Attempts that are still queued or running."""
-        return self.exclude(state__in=[*ENDED_STATES, "REQUEUED", "GONE"])
+        return self.exclude(state__in=[*ENDED_STATES, "REQUEUED", GONE])
 
 
 class Job(models.Model):
     """One attempt of a job or array task. (cluster, job_id) is the job; the submit time tells attempts apart.
 
     ``state`` is Slurm's own, or ``GONE`` for a job that was live before and that a Slurm which answered
-    knows neither in its queue nor in its accounting. ``run_hint`` is the W&B run that the comment names.
+    knows neither in its queue nor in its accounting; ``gone_at`` says when that was concluded.
+    ``run_hint`` is the W&B run that the comment names. ``elapsed_seconds`` is 0 until the attempt has ended,
+    because a row is written when something happened and not when time passes: ask ``elapsed(now)``.
+    ``max_rss_bytes`` is what accounting sampled of its largest step; None while nobody told it.
     """
 
     cluster = models.CharField(max_length=100)
@@ -43,6 +51,8 @@ class Job(models.Model):
     stderr_path = models.CharField(max_length=1000, blank=True)
     command = models.CharField(max_length=2000, blank=True)
     requeue_count = models.PositiveIntegerField(default=0)
+    max_rss_bytes = models.BigIntegerField(null=True)
+    gone_at = models.DateTimeField(null=True)
     run_hint = models.CharField(max_length=200, blank=True)
 
     objects = JobQuerySet.as_manager()
@@ -53,9 +63,14 @@ class Job(models.Model):
             models.Index(fields=["state"], name="job_by_state"),
             models.Index(fields=["cluster", "raw_id"], name="job_by_raw_id"),
             models.Index(fields=["job_id"], name="job_by_id"),
+            models.Index(fields=["end_at"], name="job_by_end"),
             models.Index(fields=["run_hint"], name="job_by_run_hint", condition=~models.Q(run_hint="")),
         ]
 
     @property
     def ended(self) -> bool:
-        return self.state in ENDED_STATES or self.state in ("REQUEUED", "GONE")
+        return self.state in ENDED_STATES or self.state in ("REQUEUED", GONE)
+
+    def elapsed(self, now: datetime) -> int:
+        """Return for how many seconds the attempt ran, or has run until ``now``."""
+        return elapsed_seconds(self.start_at, self.end_at or self.gone_at, self.elapsed_seconds, now)
