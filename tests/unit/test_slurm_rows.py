@@ -90,6 +90,7 @@ def test_half_a_row_is_completed_by_what_the_controller_remembers() -> None:
     (attempt,) = told(half_a_row("24"), live)
     assert (attempt.job_id, attempt.raw_id, attempt.name) == ("19_0", 24, "j.sh")
     assert (attempt.partition, attempt.work_dir) == ("batch", "/home/ada/sweeps")
+    assert (attempt.time_limit_seconds, attempt.gpus) == (3600, 1)
 
 
 def test_half_a_row_of_a_forgotten_job_is_left_for_later() -> None:

@@ -23,8 +23,9 @@ STEP_FIELDS = ("JobIDRaw", "Submit", "MaxRSS")
 
 _SCONTROL = re.compile(
     r"JobId=(?P<raw>\d+) (?:ArrayJobId=(?P<array>\d+) ArrayTaskId=(?P<task>\d+) .*?)?JobName=(?P<JobName>.*) "
-    r"UserId=(?P<User>[^(]*)\(.* Restarts=(?P<Restarts>\d+) .* SubmitTime=(?P<Submit>\d+) "
-    r".*Partition=(?P<Partition>\S*) AllocNode.* Command=(?P<SubmitLine>.*) "
+    r"UserId=(?P<User>[^(]*)\(.* Restarts=(?P<Restarts>\d+) .* TimeLimit=(?P<limit>\S+) .*"
+    r"SubmitTime=(?P<Submit>\d+) .*Partition=(?P<Partition>\S*) AllocNode.*?(?:AllocTRES| TRES)=(?P<AllocTRES>\S*) "
+    r".*Command=(?P<SubmitLine>.*) "
     r"WorkDir=(?P<WorkDir>.*?) (?:Comment=.*|\w+Comment=.*)?StdErr=(?P<StdErr>.*) StdIn=.* "
     r"StdOut=(?P<StdOut>.*?)(?: Power=.*| Tres\w+=.*)?$",
     re.DOTALL,
@@ -231,7 +232,9 @@ def _record_id(record: str) -> int:
 def _live_row(found: Mapping[str, str | None]) -> dict[str, str]:
     row = {name: value.strip() for name, value in found.items() if value is not None}
     raw, array, task = row.pop("raw"), row.pop("array", ""), row.pop("task", "")
-    return {**row, "JobID": f"{array}_{task}" if array else raw}
+    limit = text.seconds(row.pop("limit"))
+    minutes = "" if limit is None else str(limit // 60)
+    return {**row, "JobID": f"{array}_{task}" if array else raw, "TimelimitRaw": minutes}
 
 
 def config_value(output: str, name: str) -> str:
