@@ -156,7 +156,7 @@ def runtime_of(run: Run, linked: list[LinkedJob], now: datetime) -> float | None
     """Return for how many seconds the run trained: in its jobs where they are known, else by its heartbeats."""
     until = None if run.state in LIVE_RUN_STATES else run.heartbeat_at
     if linked:
-        return sum(shared_seconds(run.created_at, until, one.job.start_at, one.job.end_at, now) for one in linked)
+        return sum(shared_seconds(run.created_at, until, one.job.start_at, one.job.over_at, now) for one in linked)
     if run.created_at is None or run.heartbeat_at is None:
         return None
     return max(0.0, (run.heartbeat_at - run.created_at).total_seconds())
@@ -166,7 +166,7 @@ def gpu_seconds_of(run: Run, linked: list[LinkedJob], now: datetime) -> float:
     """Return GPU seconds over all attempts; those that a later attempt replaced count as well."""
     until = None if run.state in LIVE_RUN_STATES else run.heartbeat_at
     return sum(
-        shared_seconds(run.created_at, until, one.job.start_at, one.job.end_at, now) * one.job.gpus for one in linked
+        shared_seconds(run.created_at, until, one.job.start_at, one.job.over_at, now) * one.job.gpus for one in linked
     )
 
 

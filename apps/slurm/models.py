@@ -71,6 +71,11 @@ class Job(models.Model):
     def ended(self) -> bool:
         return self.state in ENDED_STATES or self.state in ("REQUEUED", GONE)
 
+    @property
+    def over_at(self) -> datetime | None:
+        """When the attempt ended, or was found to be gone; None while it lives."""
+        return self.end_at or self.gone_at
+
     def elapsed(self, now: datetime) -> int:
         """Return for how many seconds the attempt ran, or has run until ``now``."""
-        return elapsed_seconds(self.start_at, self.end_at or self.gone_at, self.elapsed_seconds, now)
+        return elapsed_seconds(self.start_at, self.over_at, self.elapsed_seconds, now)

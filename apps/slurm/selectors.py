@@ -1,6 +1,7 @@
 """Reading jobs."""
 
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -94,9 +95,9 @@ def _ended(start: datetime | None, elapsed: int) -> datetime | None:
     return start + timedelta(seconds=elapsed) if start and elapsed else None
 
 
-def gpu_hours_by_user(since: datetime | None, now: datetime) -> dict[str, float]:
-    """Return the GPU hours of each Slurm user between ``since`` (None: ever) and ``now``."""
+def gpu_hours_by_user(attempts: Iterable[GpuAttempt]) -> dict[str, float]:
+    """Return the hours of these attempts by their Slurm user."""
     found: dict[str, float] = defaultdict(float)
-    for one in gpu_hours_of_attempts(since, now):
+    for one in attempts:
         found[one.user] += one.hours
     return dict(found)
