@@ -136,6 +136,8 @@ def test_without_accounting_the_live_queue_goes_on(board: SlurmBoard, slurm_clus
     assert board.pass_over()
     with dead_accounting(board, slurm_cluster):
         slurm_cluster.run(["scancel", board.job_of(old).job_id])
+        queue = ["squeue", "-h", "-t", "all", "-j", board.job_of(old).job_id, "-o", "%T"]
+        slurm_cluster.wait_for(lambda: slurm_cluster.run(queue, check=False).strip() in {"", "CANCELLED"})
         new = slurm_cluster.run(["sbatch", "--parsable", "--hold", "--output=/dev/null", "--wrap=true"]).strip()
         assert not board.pass_over()
         assert Job.objects.get(job_id=new).state == "PENDING"
@@ -152,7 +154,7 @@ def test_without_accounting_the_live_queue_goes_on(board: SlurmBoard, slurm_clus
 def test_a_job_that_the_controller_has_forgotten_is_known_by_accounting(
     board: SlurmBoard, slurm_cluster: SlurmCluster
 ) -> None:
-    run = board.run(slurm_cluster, "sleep 2; exit 3")
+    run = board.run(slurm_cluster, "sleep 8; exit 3")
     assert board.pass_over()
     before = board.job_of(run)
     board.wait_for_state(slurm_cluster, before.job_id, "FAILED")
@@ -169,17 +171,17 @@ def test_a_job_that_the_controller_has_forgotten_is_known_by_accounting(
 def test_a_task_of_which_slurm_keeps_no_record_is_gone_and_stays_so(
     board: SlurmBoard, slurm_cluster: SlurmCluster
 ) -> None:
-    command = ["sbatch", "--parsable", "--array=0-1%1", "--output=/dev/null", "--wrap=exec sleep 300"]
+    command = ["sbatch", "--parsable", "--array=0-2%1", "--output=/dev/null", "--wrap=exec sleep 300"]
     array = slurm_cluster.run(command).strip()
     board.wait_for_state(slurm_cluster, f"{array}_0", "RUNNING")
     assert board.pass_over()
-    slurm_cluster.run(["scancel", f"{array}_1"])
+    slurm_cluster.run(["scancel", f"{array}_2"])
     assert board.pass_over()
-    tasks = Job.objects.filter(array_job_id=array).values_list("job_id", "state")
-    assert dict(tasks) == {f"{array}_0": "RUNNING", f"{array}_1": "GONE"}
-    changed = Job.objects.get(job_id=f"{array}_1")
+    tasks = Job.objects.filter(array_job_id=array).values_list("array_task_id", "state")
+    assert dict(tasks) == {0: "RUNNING", 1: "PENDING", 2: "GONE"}
+    noticed = Job.objects.get(job_id=f"{array}_2").gone_at
     assert board.pass_over()
-    assert Job.objects.get(job_id=f"{array}_1").gone_at == changed.gone_at
+    assert Job.objects.get(job_id=f"{array}_2").gone_at == noticed is not None
     slurm_cluster.run(["scancel", array])
 
 
