@@ -1,7 +1,7 @@
 """Pulling jobs and their attempts from the scheduler into the database."""
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -21,6 +21,7 @@ OVERLAP = timedelta(minutes=2)  # accounting is written a little later than thin
 # number bounds one question, and what stays unheard of for longer than this is asked for no more.
 MOST_MISSING = 500
 ASK_FOR_GONE = timedelta(days=1)
+COLUMNS = tuple(one.name for one in fields(JobAttempt))
 KEY = ("cluster", "job_id", "submit_at")
 # Accounting of older versions does not keep these; what the live queue said of them stays.
 KEEP_IF_EMPTY = (
@@ -145,9 +146,11 @@ def _merged(past: Iterable[JobAttempt], live: Iterable[JobAttempt]) -> list[JobA
 
 
 def _row(attempt: JobAttempt) -> dict[str, Any]:
-    # How long a live attempt has run follows from its start: stored, it would change at every pass.
-    still = attempt if attempt.ended else replace(attempt, elapsed_seconds=0)
-    return {**asdict(still), "run_hint": run_named_in(attempt.comment), "gone_at": None}
+    row: dict[str, Any] = {name: getattr(attempt, name) for name in COLUMNS}
+    if not attempt.ended:
+        # How long a live attempt has run follows from its start: stored, it would change at every pass.
+        row["elapsed_seconds"] = 0
+    return {**row, "run_hint": run_named_in(attempt.comment), "gone_at": None}
 
 
 def _mark_gone(gone: list[Held], now: datetime) -> set[int]:
