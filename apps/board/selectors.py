@@ -38,6 +38,7 @@ from apps.board.figures import (
 from apps.board.view import BoardView
 from apps.core.clock import utcnow
 from apps.flags.models import Flag
+from apps.slurm.selectors import cluster_sources
 from apps.sweeps.models import Run, Sweep
 from apps.workspaces.config import ConfigError
 from apps.workspaces.selectors import current_config
@@ -115,9 +116,11 @@ def active_sweeps() -> QuerySet[Sweep]:
 
 
 def followed(sources: list[Freshness]) -> list[Freshness]:
-    """Return the sources without the W&B projects that are no longer followed."""
+    """Return the sources without the W&B projects and the clusters that are no longer followed."""
     projects = _projects()
-    return [one for one in sources if one.source != "wandb" or not projects or one.scope in projects]
+    clusters = cluster_sources(sources)
+    others = (one for one in sources if one.source != "wandb" or not projects or one.scope in projects)
+    return [one for one in others if one.source != "slurm" or one in clusters]
 
 
 def _projects() -> list[str]:

@@ -12,7 +12,7 @@ from django.db import DatabaseError, connection
 
 from apps.config import env
 from apps.core.errors import Permanent
-from apps.slurm.wiring import detection
+from apps.slurm.wiring import adapters_in_words
 from apps.workspaces.config import SweepboardConfig
 from apps.workspaces.selectors import current_config
 
@@ -44,8 +44,7 @@ def plan_start() -> Plan:
             "and set SWEEPBOARD_CONFIG to that file; `manage.py init_config` writes a sample."
         )
     _check_roots(config)
-    found = detection(config.slurm.adapter)
-    return Plan(config, sandbox=False, scheduler=f"{found.kind}: {found.reason}")
+    return Plan(config, sandbox=False, scheduler=adapters_in_words())
 
 
 def only_one_in_this_home() -> IO[str]:

@@ -33,11 +33,13 @@ def upsert(
     """Create or update one row per mapping and return what changed; run it inside a transaction.
 
     ``key`` names the fields that tell rows apart; of several mappings with one key the last wins.
-    A field in ``keep_if_empty`` keeps its old value when the new one is empty. Text that does not fit its
-    column is made to: one odd row from outside must not fail the others.
+    A field in ``keep_if_empty`` keeps its old value when the new one is empty ("", None or 0). Text that
+    does not fit its column is made to: one odd row from outside must not fail the others.
     """
     widths = _widths(model)
-    fitting = ({name: _fitted(value, widths.get(name)) for name, value in row.items()} for row in rows)
+    fitting = (
+        {**row, **{name: _fitted(row[name], widths[name]) for name in widths.keys() & row.keys()}} for row in rows
+    )
     wanted = {tuple(row[name] for name in key): row for row in fitting}
     result: Upserted[M] = Upserted()
     keys = list(wanted)
@@ -53,8 +55,8 @@ def _widths(model: type[models.Model]) -> dict[str, int]:
     return {field.attname: field.max_length or 0 for field in fields}
 
 
-def _fitted(value: Any, width: int | None) -> Any:
-    if width is None or not isinstance(value, str):
+def _fitted(value: Any, width: int) -> Any:
+    if not isinstance(value, str):
         return value
     text = value.replace("\x00", "")  # PostgreSQL takes no NUL
     return text[:width] if width else text
@@ -79,11 +81,10 @@ def _upsert_batch(
             result.before[found.pk] = old
     manager = model._default_manager
     if created:
-        # Another worker may have created the same row a moment ago: then this one updates it.
+        # Another worker may have created the same row a moment ago: then this one updates it. Either way
+        # the database tells the primary keys, so nothing is read back.
         fields = [name for name in next(iter(wanted.values())) if name not in key]
-        manager.bulk_create(created, update_conflicts=True, update_fields=fields, unique_fields=list(key))
-        stored = _existing(model, key, {one: wanted[one] for one in wanted if one not in existing})
-        created = list(stored.values())
+        created = manager.bulk_create(created, update_conflicts=True, update_fields=fields, unique_fields=list(key))
     if updated:
         names = {name for found in updated for name in result.before[found.pk]}
         manager.bulk_update(updated, sorted(names), batch_size=BATCH)
@@ -108,7 +109,7 @@ def _apply(found: models.Model, row: Mapping[str, Any], keep_if_empty: set[str])
     old: dict[str, Any] = {}
     for name, value in row.items():
         present = getattr(found, name)
-        if present == value or (name in keep_if_empty and value in ("", None) and present not in ("", None)):
+        if present == value or (name in keep_if_empty and value in ("", None, 0)):
             continue
         old[name] = present
         setattr(found, name, value)

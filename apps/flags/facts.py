@@ -8,10 +8,11 @@ from apps.audit.selectors import Freshness, freshness
 from apps.flags.domain import Evidence, JobFacts, Progress, ProgressSource, RunFacts
 from apps.joblogs.models import LogTrace
 from apps.joblogs.selectors import traces_by_job
-from apps.links.domain import JobTime, job_time
-from apps.links.selectors import LinkedJob, jobs_of_runs
+from apps.links.domain import JobTime
+from apps.links.selectors import LinkedJob, jobs_of_runs, time_in_jobs
 from apps.links.states import MOVED_ON, NO_JOB, UNKNOWN, meaning
 from apps.slurm.models import Job
+from apps.slurm.selectors import cluster_sources
 from apps.sweeps.domain import summary_epoch, summary_step, target_epochs
 from apps.sweeps.models import Run
 from apps.sweeps.ports import LIVE_RUN_STATES
@@ -72,7 +73,7 @@ def _gather_one(
         slurm_state=slurm_state,
         meaning=meaning(run.state, slurm_state),
         progress=progress_of(run, own),
-        known=_known(run, sources),
+        known=_known(run, current, sources),
         url=run.url,
         created_at=run.created_at,
         heartbeat_at=run.heartbeat_at,
@@ -97,25 +98,34 @@ def _runtime(run: Run, linked: list[LinkedJob], time: JobTime, now: datetime) ->
     return time.seconds_at(now) if known else None
 
 
-def _known(run: Run, sources: list[Freshness]) -> frozenset[str]:
-    """The sources that answered at their last pass; of W&B the run's own project counts."""
+def _known(run: Run, current: LinkedJob | None, sources: list[Freshness]) -> frozenset[str]:
+    """The sources that answered at their last pass; of W&B the run's own project counts, of Slurm its job's cluster.
+
+    A run without a job may have one on any cluster; so may one that lives in W&B though its job has ended.
+    """
     known = {"wandb" for one in sources if one.source == "wandb" and one.scope == run.project_path and one.ok}
     if run.offline:
         known.add("wandb")  # what its folder says is all that can be known
-    slurm = [one for one in sources if one.source == "slurm"]
-    if slurm and all(one.ok for one in slurm):
+    clusters = cluster_sources(sources)
+    own = [one for one in clusters if current is not None and one.scope == current.job.cluster]
+    elsewhere = current is None or (current.job.ended and run.state in LIVE_RUN_STATES)
+    asked = clusters if elsewhere or not own else own
+    if asked and all(one.ok for one in asked):
         known.add("slurm")
     return frozenset(known)
 
 
 def slurm_state_of(run: Run, current: LinkedJob | None, sources: list[Freshness], now: datetime) -> str:
-    """Return the Slurm side of a run: its attempt's state, or why there is none."""
+    """Return the Slurm side of a run: its attempt's state, or why there is none.
+
+    'No job' needs every cluster that is followed to have answered: the job could be on any of them.
+    """
     if current is not None:
         moved_on = current.next_run_at is not None and (
             run.heartbeat_at is None or run.heartbeat_at < current.next_run_at
         )
         return MOVED_ON if moved_on and not current.job.ended else current.job.state
-    slurm = [one for one in sources if one.source == "slurm"]
+    slurm = cluster_sources(sources)
     if not slurm or not all(one.ok for one in slurm):
         return UNKNOWN
     began = run.created_at or now
@@ -160,9 +170,7 @@ def progress_of(run: Run, traces: list[LogTrace]) -> Progress:
 def job_time_of(run: Run, linked: list[LinkedJob]) -> JobTime:
     """Return the time that the run spent in its jobs; where none is known, what its heartbeats show."""
     if linked:
-        return job_time(
-            run.created_at, run.ended_at, ((one.job.start_at, one.job.end_at, one.job.gpus) for one in linked)
-        )
+        return time_in_jobs(run, linked)
     last = run.trained_until or run.heartbeat_at
     if run.created_at is None or last is None:
         return JobTime()

@@ -1,13 +1,17 @@
 """Reading links."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from apps.links.domain import How
+from apps.links.domain import How, JobTime, job_time
 from apps.links.models import AgentLink, RunLink
 from apps.slurm.models import Job
+from apps.slurm.selectors import GpuAttempt
+from apps.sweeps.models import Run
+
+BATCH = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,3 +59,46 @@ def agent_jobs(sweep_pks: Iterable[int]) -> dict[int, list[Job]]:
     for link in links.order_by("job__submit_at"):
         found[link.sweep_id].append(link.job)
     return found
+
+
+def gpu_hours_by_run(run_pks: Iterable[int], now: datetime) -> dict[int, float]:
+    """Return the GPU hours of each run over all its attempts, for as long as run and attempt lived together.
+
+    One agent's job carries many runs one after another, so a job's hours are not its run's. Attempts that a
+    later one replaced count as well.
+    """
+    runs = Run.objects.in_bulk(set(run_pks))
+    linked = jobs_of_runs(runs)
+    return {pk: time_in_jobs(run, linked.get(pk, [])).gpu_seconds_at(now) / 3600 for pk, run in runs.items()}
+
+
+def time_in_jobs(run: Run, linked: Iterable[LinkedJob]) -> JobTime:
+    """Return the time that a run spent in its attempts."""
+    lives = ((one.job.start_at, one.job.over_at, one.job.gpus) for one in linked)
+    return job_time(run.created_at, run.ended_at, lives)
+
+
+def gpu_hours_by_sweep(attempts: Iterable[GpuAttempt]) -> dict[int | None, float]:
+    """Return the hours of these attempts by the sweep that they work or worked for; under None those of no sweep.
+
+    What an agent's job took is its sweep's whole, also between two runs. Where one attempt worked for several
+    sweeps, its hours are shared out evenly, so that the sum stays what the cluster gave.
+    """
+    hours = {one.pk: one.hours for one in attempts}
+    sweeps: dict[int, list[int | None]] = defaultdict(list)
+    for job_pk, sweep_pk in _agents_of(hours):
+        sweeps[job_pk].append(sweep_pk)
+    found: dict[int | None, float] = defaultdict(float)
+    for job_pk, taken in hours.items():
+        worked_for = sweeps.get(job_pk, [None])
+        for sweep in worked_for:
+            found[sweep] += taken / len(worked_for)
+    return dict(found)
+
+
+def _agents_of(job_pks: Iterable[int]) -> Iterator[tuple[int, int]]:
+    """Yield (job, sweep) of these jobs, a thousand at a time: databases bound the length of a list."""
+    wanted = sorted(job_pks)
+    for start in range(0, len(wanted), BATCH):
+        links = AgentLink.objects.filter(job__in=wanted[start : start + BATCH])
+        yield from links.values_list("job_id", "sweep_id")

@@ -25,8 +25,8 @@ from apps.joblogs.services import read_logs
 from apps.joblogs.wiring import log_store
 from apps.links.services import relink, relink_agents, runs_touched_by
 from apps.slurm.models import Job
-from apps.slurm.services import sync_jobs
-from apps.slurm.wiring import make_scheduler
+from apps.slurm.services import note_unreachable, sync_jobs
+from apps.slurm.wiring import cluster_names, make_scheduler
 from apps.sweeps.models import Run, Sweep
 from apps.sweeps.services.project import sync_project
 from apps.sweeps.services.purposes import find_purposes
@@ -94,25 +94,39 @@ def _sync_one_project(project: str, full: bool, outcome: Outcome) -> None:
 
 
 def sync_slurm(*, full: bool = False, progress: Progress = _quiet) -> Outcome:
-    """Pass over the scheduler's queue and accounting."""
+    """Pass over the queue and accounting of every cluster; one that fails does not stop the others."""
+    outcome = Outcome()
     if (config := config_in_force()) is None:
         return Outcome(ok=False)
-    progress("Slurm")
     try:
         with lease("sync:slurm", seconds=LEASE):
             apply_config(config=config)
-            changes = sync_jobs(
-                scheduler=make_scheduler(),
-                now=utcnow(),
-                users=config.slurm.users,
-                history_days=config.slurm.history_days,
-                full=full,
-            )
+            for name in cluster_names():
+                progress(f"Slurm {name}".rstrip())
+                _sync_one_cluster(name, config, full, outcome)
     except Busy:
         return Outcome(busy=True, ok=False)
-    outcome = Outcome(jobs=changes.jobs, ok=changes.ok)
-    join(runs=set(), sweeps=set(), jobs=changes.jobs, progress=progress)
+    join(runs=set(), sweeps=set(), jobs=outcome.jobs, progress=progress)
     return outcome
+
+
+def _sync_one_cluster(name: str, config: SweepboardConfig, full: bool, outcome: Outcome) -> None:
+    try:
+        scheduler = make_scheduler(name)
+    except SweepboardError as error:
+        note_unreachable(scope=name, error=error, full=full)
+        outcome.ok = False
+        return
+    changes = sync_jobs(
+        scheduler=scheduler,
+        scope=name,
+        now=utcnow(),
+        users=config.slurm.users,
+        history_days=config.slurm.history_days,
+        full=full,
+    )
+    outcome.jobs |= changes.jobs
+    outcome.ok &= changes.ok
 
 
 def config_in_force() -> SweepboardConfig | None:

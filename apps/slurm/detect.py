@@ -1,6 +1,6 @@
 """Chooses the scheduler's adapter, and says why in a sentence for the person who reads the status page."""
 
-import os
+import re
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -9,6 +9,7 @@ from pathlib import Path
 from apps.core.errors import Permanent, SweepboardError
 from apps.slurm.adapters.command import reading_environment, run_command
 from apps.slurm.adapters.pyslurm import ask_child
+from apps.slurm.adapters.slurm_cli import of_cluster
 
 KINDS = ("pyslurm", "slurm_cli", "local", "memory")
 _CONFS = ("/etc/slurm/slurm.conf", "/run/slurm/conf/slurm.conf", "/etc/slurm-llnl/slurm.conf")
@@ -26,15 +27,17 @@ def detect(
     setting: str,
     *,
     environment: Mapping[str, str] | None = None,
+    conf: str = "",
     python: str = sys.executable,
     seconds: float = 10,
 ) -> Detection:
     """Return the adapter for ``setting``: "auto", or a name of ``KINDS`` that is then checked.
 
-    ``environment`` replaces the inherited one for the checks, each of which may take ``seconds``.
+    ``environment`` replaces the inherited one for the checks, each of which may take ``seconds``; ``conf``
+    is the slurm.conf of one of several clusters.
     Raises ``Permanent`` for an unknown name, and for a named adapter that cannot work here.
     """
-    place = dict(os.environ if environment is None else environment)
+    place = of_cluster(environment, conf)
     checks: dict[str, Callable[[], str]] = {
         "pyslurm": lambda: _why_not_pyslurm(place, python, seconds),
         "slurm_cli": lambda: _why_not_clients(place, seconds),
@@ -87,5 +90,23 @@ def _why_not_pyslurm(environment: Mapping[str, str], python: str, seconds: float
     except SweepboardError as error:
         return f"{error} Install the pyslurm of your Slurm's major.minor version."
     if "answer" in reply:
-        return ""
+        return _why_not_this_pyslurm(str(reply["answer"]), environment, seconds)
     return f"{reply['sentence']} Install the pyslurm of your Slurm's major.minor version."
+
+
+def _why_not_this_pyslurm(version: str, environment: Mapping[str, str], seconds: float) -> str:
+    """Return why this pyslurm must not talk to this Slurm, or "": it speaks the protocol that it was built with."""
+    said = run_command(["squeue", "--version"], seconds=seconds, environment=reading_environment(environment))
+    ours, theirs = _release(version), _release(said)
+    if ours is None or theirs is None or ours == theirs:
+        return ""
+    return (
+        f"pyslurm {version} is made for another release than this Slurm ({said.strip()}). "
+        "Install the pyslurm of your Slurm's major.minor version."
+    )
+
+
+def _release(text: str) -> tuple[int, int] | None:
+    """Return (25, 11) of ``slurm 25.11.2``; None where no version is told."""
+    match = re.search(r"(\d+)\.(\d+)", text)
+    return (int(match[1]), int(match[2])) if match else None

@@ -1,6 +1,7 @@
 """What a job says of itself. Pure."""
 
 import re
+from datetime import datetime
 
 RUN_COMMENT = "sweepboard:run="
 _RUN_IN_COMMENT = re.compile(r"sweepboard:run=([A-Za-z0-9_-]{1,200})")
@@ -15,3 +16,25 @@ def run_named_in(comment: str) -> str:
     """Return the W&B run that a job's comment names; empty where it names none."""
     found = _RUN_IN_COMMENT.search(comment)
     return found[1] if found else ""
+
+
+def elapsed_seconds(start: datetime | None, end: datetime | None, told: int, now: datetime) -> int:
+    """Return for how many seconds an attempt ran; ``told`` is what Slurm said at its end, 0 before.
+
+    Slurm's own figure wins, since it leaves out the time in which a job was suspended.
+    """
+    if told or start is None:
+        return told
+    return max(0, int(((end or now) - start).total_seconds()))
+
+
+def gpu_hours(gpus: int, start: datetime | None, end: datetime | None, since: datetime | None, now: datetime) -> float:
+    """Return the GPU hours of one attempt between ``since`` (None: its beginning) and ``now``.
+
+    ``end`` is None while it runs. An attempt that never started has none. Every attempt counts, also one
+    that a later one replaced: its GPUs were taken all the same ('Every epoch is valuable' of docs/practice.md).
+    """
+    if start is None or not gpus:
+        return 0.0
+    begin = start if since is None else max(start, since)
+    return gpus * max(0.0, (min(end or now, now) - begin).total_seconds()) / 3600

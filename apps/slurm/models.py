@@ -1,21 +1,30 @@
 """Jobs, as the scheduler tells them: one row per attempt."""
 
+from datetime import datetime
+
 from django.db import models
 
+from apps.slurm.domain import elapsed_seconds
 from apps.slurm.ports import ENDED_STATES
+
+GONE = "GONE"
+OVER = (*sorted(ENDED_STATES), "REQUEUED", GONE)
 
 
 class JobQuerySet(models.QuerySet["Job"]):
     def live(self) -> "JobQuerySet":
         """Attempts that are still queued or running."""
-        return self.exclude(state__in=[*ENDED_STATES, "REQUEUED", "GONE"])
+        return self.filter(is_live=True)
 
 
 class Job(models.Model):
     """One attempt of a job or array task. (cluster, job_id) is the job; the submit time tells attempts apart.
 
     ``state`` is Slurm's own, or ``GONE`` for a job that was live before and that a Slurm which answered
-    knows neither in its queue nor in its accounting. ``run_hint`` is the W&B run that the comment names.
+    knows neither in its queue nor in its accounting; ``gone_at`` says when that was concluded.
+    ``run_hint`` is the W&B run that the comment names. ``elapsed_seconds`` is 0 until the attempt has ended,
+    because a row is written when something happened and not when time passes: ask ``elapsed(now)``.
+    ``max_rss_bytes`` is what accounting sampled of its largest step; None while nobody told it.
     """
 
     cluster = models.CharField(max_length=100)
@@ -43,7 +52,15 @@ class Job(models.Model):
     stderr_path = models.CharField(max_length=1000, blank=True)
     command = models.CharField(max_length=2000, blank=True)
     requeue_count = models.PositiveIntegerField(default=0)
+    max_rss_bytes = models.BigIntegerField(null=True)
+    gone_at = models.DateTimeField(null=True)
     run_hint = models.CharField(max_length=200, blank=True)
+    # Of the state, by the database itself: among a million ended attempts the few live ones are an index away.
+    is_live = models.GeneratedField(
+        expression=models.Case(models.When(state__in=OVER, then=False), default=True),
+        output_field=models.BooleanField(),
+        db_persist=True,
+    )
 
     objects = JobQuerySet.as_manager()
 
@@ -53,9 +70,21 @@ class Job(models.Model):
             models.Index(fields=["state"], name="job_by_state"),
             models.Index(fields=["cluster", "raw_id"], name="job_by_raw_id"),
             models.Index(fields=["job_id"], name="job_by_id"),
+            models.Index(fields=["end_at"], name="job_by_end"),
+            models.Index(fields=["cluster"], name="job_live", condition=models.Q(is_live=True)),
+            models.Index(fields=["gone_at"], name="job_gone", condition=models.Q(gone_at__isnull=False)),
             models.Index(fields=["run_hint"], name="job_by_run_hint", condition=~models.Q(run_hint="")),
         ]
 
     @property
     def ended(self) -> bool:
-        return self.state in ENDED_STATES or self.state in ("REQUEUED", "GONE")
+        return self.state in OVER
+
+    @property
+    def over_at(self) -> datetime | None:
+        """When the attempt ended, or was found to be gone; None while it lives."""
+        return self.end_at or self.gone_at
+
+    def elapsed(self, now: datetime) -> int:
+        """Return for how many seconds the attempt ran, or has run until ``now``."""
+        return elapsed_seconds(self.start_at, self.over_at, self.elapsed_seconds, now)

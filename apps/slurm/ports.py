@@ -46,6 +46,9 @@ class JobAttempt:
     0 for ``3:0``, 0 and 9 for ``0:9``. Log paths are absolute, "" while unknown: pending array tasks,
     and on a Slurm whose accounting keeps none (22.05) jobs that the controller has forgotten.
     ``requeue_count`` is told by the queue, and by history only where accounting knows it; else it is 0.
+    ``elapsed_seconds`` of a live attempt grows from call to call; of an ended one it is final.
+    ``max_rss_bytes`` is the most memory that one step of the attempt held at a time, as far as it was
+    sampled. History tells it of ended attempts; None while nobody knows it, which is not 0.
     """
 
     cluster: str
@@ -73,6 +76,7 @@ class JobAttempt:
     stderr_path: str = ""
     command: str = ""
     requeue_count: int = 0
+    max_rss_bytes: int | None = None
 
     @property
     def ended(self) -> bool:
@@ -115,6 +119,13 @@ class Scheduler(Protocol):
 
     def history(self, since: datetime, users: Sequence[str] = ()) -> list[JobAttempt]:
         """Every attempt that was alive at or after ``since``, earlier attempts of requeued jobs too."""
+
+    def attempts_of(self, job_ids: Sequence[str], since: datetime) -> list[JobAttempt]:
+        """Every attempt of exactly these jobs that accounting knows and that was alive at or after ``since``.
+
+        For jobs that ``history`` should have told and did not: accounting may hear of a job's end long
+        after it, and then no later window of time holds it. Ids that it does not know are left out.
+        """
 
     def submit(self, submission: Submission) -> str:
         """Submit and return the job id; for an array, the array's id.

@@ -5,6 +5,8 @@ Every field's description is also its comment in the file that `manage.py init_c
 
 import re
 import tomllib
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -62,6 +64,16 @@ class WandbConfig(_Section):
     timeout_seconds: int = Field(default=20, ge=1, description="how long one request may take")
 
 
+class ClusterConfig(_Section):
+    name: str = Field(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", description="the cluster's own name, its ClusterName in slurm.conf"
+    )
+    conf: str = Field(
+        default="",
+        description="path of its slurm.conf; empty = Slurm's clients find it by name, in the slurmdbd that they share",
+    )
+
+
 class SlurmConfig(_Section):
     adapter: Literal["auto", "pyslurm", "slurm_cli", "local"] = Field(
         default="auto", description="auto | pyslurm | slurm_cli | local"
@@ -69,7 +81,20 @@ class SlurmConfig(_Section):
     users: list[str] = Field(default=[], description="whose jobs; empty = all that are visible")
     sync_seconds: int = Field(default=20, ge=2, description="seconds between two passes")
     history_days: int = Field(default=14, ge=1, description="how far back the first pass reads accounting")
+    timeout_seconds: int = Field(default=20, ge=1, description="how long one call of a client may take")
     local_slots: int = Field(default=0, ge=0, description="local adapter: jobs at a time; 0 = one per CPU")
+    cluster: list[ClusterConfig] = Field(
+        default=[], description="one [[slurm.cluster]] for each of several; none = the one that the clients know"
+    )
+
+    @model_validator(mode="after")
+    def _clusters_are_slurms_and_unique(self) -> "SlurmConfig":
+        names = [cluster.name for cluster in self.cluster]
+        if doubled := {name for name in names if names.count(name) > 1}:
+            raise ValueError(f"two clusters have the name '{min(doubled)}'")
+        if names and self.adapter == "local":
+            raise ValueError("adapter = 'local' has no clusters; take out [[slurm.cluster]], or set adapter to 'auto'")
+        return self
 
 
 class ResumeConfig(_Section):
@@ -187,15 +212,14 @@ def line_of(text: str, location: tuple[str | int, ...]) -> int:
 
     ``location`` is a path such as ``("workspace", 0, "policy", "fast_completion_hours")``.
     """
-    names = [str(part) for part in location if isinstance(part, str)]
-    wanted = [part for part in location if isinstance(part, int)]
-    best, here, arrays = 1, [""], 0
+    names, indexes = _path_of(location)
+    best, here, counted = 1, [""], Counter[tuple[str, ...]]()
     for number, line in enumerate(text.splitlines(), 1):
         header = re.match(r"\s*(\[\[?)\s*([^\]]+?)\s*\]", line)
         if header:
             here = [part.strip().strip('"') for part in header[2].split(".")]
-            arrays += header[1] == "[["
-            inside = names[: len(here)] == here and (here[0] != "workspace" or not wanted or arrays == wanted[0] + 1)
+            counted[tuple(here)] += header[1] == "[["
+            inside = names[: len(here)] == here and _is_the_one(here, counted, indexes)
             best = number if inside else best
             here = here if inside else [""]
         elif key := re.match(r"\s*([\w-]+|\"[^\"]+\")\s*=", line):
@@ -203,3 +227,21 @@ def line_of(text: str, location: tuple[str | int, ...]) -> int:
             if len(here_path) <= len(names) and names[: len(here_path)] == here_path:
                 return number
     return best
+
+
+def _path_of(location: Sequence[str | int]) -> tuple[list[str], dict[tuple[str, ...], int]]:
+    """Return the names of a location, and which table is meant of each [[array]] on the way."""
+    names: list[str] = []
+    indexes: dict[tuple[str, ...], int] = {}
+    for part in location:
+        if isinstance(part, int):
+            indexes[tuple(names)] = part
+        else:
+            names.append(part)
+    return names, indexes
+
+
+def _is_the_one(here: list[str], counted: Counter[tuple[str, ...]], indexes: dict[tuple[str, ...], int]) -> bool:
+    """Whether the tables that were counted so far are those of the location, for every array above ``here``."""
+    above = [tuple(here[:length]) for length in range(1, len(here) + 1)]
+    return all(counted[path] == indexes[path] + 1 for path in above if path in indexes and counted[path])

@@ -6,11 +6,20 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from apps.workspaces.config import ResumeConfig, RetentionConfig, SlurmConfig, WandbConfig, WorkspaceConfig
+from apps.workspaces.config import (
+    ClusterConfig,
+    ResumeConfig,
+    RetentionConfig,
+    SlurmConfig,
+    WandbConfig,
+    WorkspaceConfig,
+)
 from apps.workspaces.domain import Policy
 
 EXAMPLES: dict[str, Any] = {
     "wandb.projects": ["entity/project"],
+    "slurm.cluster.name": "north",
+    "slurm.cluster.conf": "/etc/slurm/north.conf",
     "workspace.name": "glue",
     "workspace.root": "/shared/glue",
     "workspace.projects": ["entity/project"],
@@ -24,7 +33,9 @@ def sample_config() -> str:
     parts = [
         "# Sweepboard's configuration. Name it with SWEEPBOARD_CONFIG. Every value has a default.",
         _section("[wandb]", "wandb", WandbConfig),
-        _section("[slurm]", "slurm", SlurmConfig),
+        _section("[slurm]", "slurm", SlurmConfig, leave_out=("cluster",)),
+        f"# {SlurmConfig.model_fields['cluster'].description}:\n"
+        + _commented(_section("[[slurm.cluster]]", "slurm.cluster", ClusterConfig)),
         _section("[retention]", "retention", RetentionConfig),
         "# One [[workspace]] for each checkout on the shared filesystem.",
         _section("[[workspace]]", "workspace", WorkspaceConfig),
@@ -34,9 +45,16 @@ def sample_config() -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _section(header: str, prefix: str, model: type[BaseModel]) -> str:
+def _commented(text: str) -> str:
+    """What most people do not need: there to be read, and in force when the marks are taken away."""
+    return "\n".join(line if line.startswith("#") else f"#{line}" for line in text.splitlines())
+
+
+def _section(header: str, prefix: str, model: type[BaseModel], leave_out: tuple[str, ...] = ()) -> str:
     lines = [header]
     for name, field in model.model_fields.items():
+        if name in leave_out:
+            continue
         if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
             continue
         lines += [

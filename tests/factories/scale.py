@@ -82,6 +82,8 @@ def multiply(model: type[models.Model], count: int, **columns: str) -> None:
     names: list[str] = []
     values: list[str] = []
     for field in model._meta.concrete_fields:
+        if field.generated:
+            continue
         names.append(connection.ops.quote_name(field.column))
         values.append("i" if field.primary_key else columns.pop(field.attname, None) or _default(field))
     assert not columns, f"{model.__name__} has no {sorted(columns)}"

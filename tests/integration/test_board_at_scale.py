@@ -59,8 +59,11 @@ def _read_whole(sql: str) -> set[str]:
             return _sequential((json.loads(plan) if isinstance(plan, str) else plan)[0]["Plan"])
         cursor.execute(f"EXPLAIN QUERY PLAN {sql}")
         steps = [row[3] for row in cursor.fetchall()]
-    # A covering index read from end to end is as long as the table.
-    return {found[1] for step in steps if (found := re.match(r"SCAN (\w+)", step))}
+        cursor.execute("SELECT name FROM sqlite_master WHERE type = 'index' AND sql LIKE '% WHERE %'")
+        partial = {row[0] for row in cursor.fetchall()}
+    # A whole index read from end to end is as long as its table; a partial one is not.
+    scans = [found for step in steps if (found := re.match(r"SCAN (\w+)(?: USING (?:COVERING )?INDEX (\w+))?", step))]
+    return {found[1] for found in scans if found[2] not in partial}
 
 
 def _sequential(plan: dict[str, object]) -> set[str]:

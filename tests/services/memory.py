@@ -31,3 +31,11 @@ def source(*, base_url: str, api_key: str, timeout: int) -> MemorySource:
 def scheduler(**options: object) -> MemoryScheduler:
     """Stand where settings name the local scheduler."""
     return WORLD.scheduler
+
+
+class Recorded(MemoryScheduler):
+    """Stands where settings name an adapter for one of several clusters, and remembers what it was made with."""
+
+    def __init__(self, **options: object) -> None:
+        self.options = options
+        super().__init__(name=str(options.get("cluster", "memory")))

@@ -52,16 +52,15 @@ def available() -> tuple[bool, str]:
 class SlurmCluster:
     """A running cluster. Build it with ``running_slurm``, which also takes it down."""
 
-    name = CLUSTER
-
-    def __init__(self, folder: Path, nodes: Sequence[str] = NODES) -> None:
+    def __init__(self, folder: Path, nodes: Sequence[str] = NODES, name: str = CLUSTER) -> None:
+        self.name = name
         folder = folder.resolve()
         folder.mkdir(parents=True, exist_ok=True)
         sockets = Path(tempfile.mkdtemp(prefix="swb-", dir="/tmp"))
         sockets.chmod(0o755)  # munge refuses a socket below a folder that others cannot enter
         ports = {node: free_port() for node in nodes}
         self._cgroups = MemoryCgroups(nodes)
-        self.layout = Layout(folder, sockets, tuple(nodes), self._cgroups.usable, node_ports=ports)
+        self.layout = Layout(folder, sockets, tuple(nodes), self._cgroups.usable, name, node_ports=ports)
         self.conf = self.layout.conf
         self.env = {**_outside_environment(), "SLURM_CONF": str(self.conf)}
         self._mark = f"{folder}:{secrets.token_hex(4)}"
@@ -77,7 +76,7 @@ class SlurmCluster:
         self._start_munge()
         self._daemons.wait_ready("mariadbd", lambda: _accepts(self.layout.database_socket))
         self.start_accounting()
-        self.run(["sacctmgr", "-i", "add", "cluster", CLUSTER])
+        self.run(["sacctmgr", "-i", "add", "cluster", self.name])
         self.start_controller()
         for node in self.layout.nodes:
             self._spawn_node(node)
@@ -104,9 +103,9 @@ class SlurmCluster:
         command += ["--innodb-lock-wait-timeout=900", "--innodb-log-file-size=64M"]
         self._daemons.start("mariadbd", command)
 
-    def start_controller(self) -> None:
-        """Start slurmctld and wait until it answers."""
-        self._daemons.start("slurmctld", ["slurmctld", "-D"])
+    def start_controller(self, *, forget: bool = False) -> None:
+        """Start slurmctld and wait until it answers; with ``forget`` it has lost every job that it knew."""
+        self._daemons.start("slurmctld", ["slurmctld", "-D", *(["-c"] if forget else [])])
         self._daemons.wait_ready("slurmctld", lambda: self._answers(["scontrol", "ping"]))
 
     def stop_controller(self) -> None:
@@ -168,8 +167,13 @@ class SlurmCluster:
         return done.returncode == 0 and b"DOWN" not in done.stdout
 
     def _accounting_registered(self) -> bool:
-        port = self.run(["sacctmgr", "-n", "-P", "show", "cluster", CLUSTER, "format=ControlPort"])
+        port = self.run(["sacctmgr", "-n", "-P", "show", "cluster", self.name, "format=ControlPort"])
         return port.strip() == str(self.layout.controller_port)
+
+    def sql(self, statement: str) -> str:
+        """Run SQL on slurmdbd's own tables and return the rows, tab-separated; for tests of size only."""
+        command = ["mariadb", "--no-defaults", f"--socket={self.layout.database_socket}", "-N", "-B", "slurm_acct"]
+        return self.run([*command, "-e", statement], seconds=120)
 
     # taking down
 
@@ -210,9 +214,9 @@ def _listens(port: int) -> bool:
 
 
 @contextmanager
-def running_slurm(folder: Path) -> Iterator[SlurmCluster]:
+def running_slurm(folder: Path, *, name: str = CLUSTER, nodes: Sequence[str] = NODES) -> Iterator[SlurmCluster]:
     """Yield a cluster whose nodes are idle, and stop everything of it afterwards, come what may."""
-    cluster = SlurmCluster(folder)
+    cluster = SlurmCluster(folder, nodes, name)
     try:
         cluster.start()
         yield cluster

@@ -25,6 +25,7 @@ class Layout:
     sockets: Path
     nodes: tuple[str, ...]
     memory_cgroups: bool = False
+    cluster: str = CLUSTER
     controller_port: int = field(default_factory=free_port)
     accounting_port: int = field(default_factory=free_port)
     node_ports: dict[str, int] = field(default_factory=dict)
@@ -61,14 +62,13 @@ def slurm_conf(layout: Layout) -> str:
     host = socket.gethostname().split(".")[0]
     here = layout.folder
     return f"""\
-ClusterName={CLUSTER}
+ClusterName={layout.cluster}
 SlurmctldHost={host}(127.0.0.1)
 SlurmctldPort={layout.controller_port}
 CommunicationParameters=NoCtldInAddrAny,NoInAddrAny
 SlurmUser=root
 SlurmdUser=root
 AuthType=auth/munge
-CryptoType=crypto/munge
 # A requeued job waits as long as a credential lives; 120 seconds otherwise.
 AuthInfo=socket={layout.munge_socket},cred_expire=5
 MpiDefault=none

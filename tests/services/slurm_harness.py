@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from importlib.util import find_spec
 from pathlib import Path
 
 from apps.slurm.adapters.local import LocalScheduler
@@ -85,7 +86,7 @@ class Harness:
         """Let the job start and wait until it runs."""
         self.wait_queued(job_id, "RUNNING")
 
-    def play(self, job_id: str, state: str, code: int = 0, signal: int = 0) -> None:
+    def play(self, job_id: str, state: str, code: int = 0, signal: int = 0, memory: int | None = None) -> None:
         """Say how a job ends that nobody runs; real jobs end by themselves."""
 
     def job_over_its_limit(self) -> str:
@@ -118,10 +119,10 @@ class MemoryHarness(Harness):
         self.scheduler.start(job_id)
         super().run(job_id)
 
-    def play(self, job_id: str, state: str, code: int = 0, signal: int = 0) -> None:
+    def play(self, job_id: str, state: str, code: int = 0, signal: int = 0, memory: int | None = None) -> None:
         self.scheduler.start(job_id)
         self.scheduler.now += timedelta(seconds=1)
-        self.scheduler.finish(job_id, state, code, signal)
+        self.scheduler.finish(job_id, state, code, signal, memory)
 
     def job_over_its_limit(self) -> str:
         job_id = super().job_over_its_limit()
@@ -170,10 +171,9 @@ class SlurmHarness(Harness):
     def __init__(self, folder: Path, cluster: SlurmCluster, kind: str) -> None:
         super().__init__(folder)
         self.slurm = cluster
-        python_path = f"{STANDIN}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
         adapters = {
             "slurm_cli": lambda: SlurmCli(cluster.env, seconds=15),
-            "pyslurm": lambda: PySlurm({**cluster.env, "PYTHONPATH": python_path}, seconds=15),
+            "pyslurm": lambda: PySlurm({**cluster.env, "PYTHONPATH": _python_path()}, seconds=15),
         }
         self.scheduler = adapters[kind]()
 
@@ -214,6 +214,13 @@ class SlurmHarness(Harness):
     def close(self) -> None:
         if self.submitted:
             self.slurm.run(["scancel", *self.submitted], check=False)
+
+
+def _python_path() -> str:
+    """The path on which pyslurm lies: the real one's where one is installed, else that of our stand-in."""
+    inherited = os.environ.get("PYTHONPATH", "")
+    # Only looked for: importing pyslurm here could end this process.
+    return inherited if find_spec("pyslurm") else f"{STANDIN}{os.pathsep}{inherited}"
 
 
 def submit_job_over_its_limit(cluster: SlurmCluster) -> str:

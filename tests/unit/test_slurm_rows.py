@@ -5,8 +5,17 @@ from pathlib import Path
 import pytest
 
 from apps.core.errors import Permanent
-from apps.slurm.adapters import slurm_rows
-from apps.slurm.adapters.slurm_rows import SACCT_FIELDS, history_attempts, live_jobs, queue_attempts
+from apps.slurm.adapters.slurm_rows import (
+    SACCT_FIELDS,
+    STEP_FIELDS,
+    LiveJobs,
+    history_attempts,
+    lacking,
+    live_jobs,
+    most_memory,
+    queue_attempts,
+    rows,
+)
 from apps.slurm.ports import JobAttempt
 
 RECORDED = Path(__file__).parents[1] / "recorded" / "slurm"
@@ -17,9 +26,13 @@ def recorded(name: str) -> str:
     return (RECORDED / name).read_text()
 
 
+def told(output: str, live: LiveJobs | None = None) -> list[JobAttempt]:
+    return history_attempts(list(rows(output, SACCT_FIELDS, MARK)), live or {})
+
+
 def history() -> dict[str, JobAttempt]:
     live = live_jobs(recorded("scontrol-show-job.txt"))
-    return {x.job_id: x for x in history_attempts(recorded("sacct.txt"), SACCT_FIELDS, MARK, live)}
+    return {x.job_id: x for x in told(recorded("sacct.txt"), live)}
 
 
 def sacct_row(**told: str) -> str:
@@ -74,31 +87,61 @@ def test_an_arrays_last_task_keeps_the_arrays_number() -> None:
 
 def test_half_a_row_is_completed_by_what_the_controller_remembers() -> None:
     live = live_jobs(recorded("scontrol-show-job.txt"))
-    (attempt,) = history_attempts(half_a_row("24"), SACCT_FIELDS, MARK, live)
+    (attempt,) = told(half_a_row("24"), live)
     assert (attempt.job_id, attempt.raw_id, attempt.name) == ("19_0", 24, "j.sh")
     assert (attempt.partition, attempt.work_dir) == ("batch", "/home/ada/sweeps")
+    assert (attempt.time_limit_seconds, attempt.gpus) == (3600, 1)
 
 
 def test_half_a_row_of_a_forgotten_job_is_left_for_later() -> None:
-    assert history_attempts(half_a_row("999"), SACCT_FIELDS, MARK, {}) == []
+    assert told(half_a_row("999")) == []
 
 
 def test_a_task_that_started_is_not_told_again_by_its_arrays_shared_record() -> None:
     # Seen when an array is cancelled as its first task starts: the shared record lists that task too.
-    told = {"Submit": "1795474944", "State": "CANCELLED by 0", "Cluster": "c", "JobName": "j", "ExitCode": "0:0"}
-    started = sacct_row(JobID="20_0", JobIDRaw="21", Start="1795474945", NodeList="n1", **told)
-    shared = sacct_row(JobID="20_[0-1%1]", JobIDRaw="20", **told)
+    values = {"Submit": "1795474944", "State": "CANCELLED by 0", "Cluster": "c", "JobName": "j", "ExitCode": "0:0"}
+    started = sacct_row(JobID="20_0", JobIDRaw="21", Start="1795474945", NodeList="n1", **values)
+    shared = sacct_row(JobID="20_[0-1%1]", JobIDRaw="20", **values)
     for output in (started + shared, shared + started):
-        attempts = history_attempts(output, SACCT_FIELDS, MARK, {})
+        attempts = told(output)
         assert sorted((x.job_id, x.raw_id) for x in attempts) == [("20_0", 21), ("20_1", None)]
 
 
 def test_an_answer_of_another_shape_is_not_guessed_at() -> None:
     with pytest.raises(Permanent):
-        list(slurm_rows.rows(f"1{MARK}2{MARK}3{MARK}\n", ("a", "b"), MARK))
+        list(rows(f"1{MARK}2{MARK}3{MARK}\n", ("a", "b"), MARK))
+
+
+def test_only_jobs_that_are_asked_for_are_read_from_the_controllers_answer() -> None:
+    assert set(live_jobs(recorded("scontrol-show-job.txt"), {18, 24})) == {18, 24}
+
+
+def test_the_controller_is_asked_for_what_accounting_lacks_of_ended_jobs() -> None:
+    ended = sacct_row(JobID="7", JobIDRaw="7", State="COMPLETED")
+    told_already = sacct_row(JobID="8", JobIDRaw="8", State="RUNNING")
+    assert lacking(rows(ended + told_already + half_a_row("9"), SACCT_FIELDS, MARK)) == {7, 9}
+
+
+def test_steps_belong_to_the_attempt_that_they_follow() -> None:
+    steps = [
+        ("7", "100", ""), ("7.batch", "101", "2048K"), ("7.0", "102", "3145728"),
+        ("7", "200", ""), ("7.batch", "201", "1M"),
+        ("8", "300", ""), ("8.batch", "301", "0"), ("8.extern", "301", ""),
+    ]  # fmt: skip
+    output = "".join("".join(value + MARK for value in step) + "\n" for step in steps)
+    found = most_memory(rows(output, STEP_FIELDS, MARK))
+    assert found == {("7", "100"): 3 << 20, ("7", "200"): 1 << 20}
+
+
+def test_how_often_a_job_was_requeued_is_told_of_its_last_attempt_only() -> None:
+    live = live_jobs(recorded("scontrol-show-job.txt").replace("Restarts=0", "Restarts=2"))
+    (last,) = told(sacct_row(JobID="18", JobIDRaw="18", State="FAILED", Submit="1795474944"), live)
+    (earlier,) = told(sacct_row(JobID="18", JobIDRaw="18", State="REQUEUED", Submit="1795474000"), live)
+    assert (last.requeue_count, earlier.requeue_count) == (2, 0)
+    assert last.stdout_path == earlier.stdout_path == "/home/ada/sweeps/slurm-18.out"
 
 
 def test_ten_thousand_ended_jobs_are_read_in_one_go() -> None:
     output = "".join(recorded("sacct.txt") for _ in range(1_300))
-    attempts = history_attempts(output, SACCT_FIELDS, MARK, {})
+    attempts = told(output)
     assert len(attempts) >= 10_000

@@ -1,12 +1,20 @@
 """`sweepboard.toml`: what is accepted, and errors that name the line and the key."""
 
+import re
 import tomllib
 from pathlib import Path
 
 import pytest
 from pydantic import BaseModel
 
-from apps.workspaces.config import ConfigError, SweepboardConfig, WorkspaceConfig, load_config, parse_config
+from apps.workspaces.config import (
+    ClusterConfig,
+    ConfigError,
+    SweepboardConfig,
+    WorkspaceConfig,
+    load_config,
+    parse_config,
+)
 from apps.workspaces.domain import Policy
 from apps.workspaces.sample import sample_config
 
@@ -67,8 +75,20 @@ def test_the_sample_is_read_as_it_is_and_equals_the_defaults() -> None:
 
 
 def test_the_sample_names_every_key_of_the_schema() -> None:
-    sample = tomllib.loads(sample_config())
+    sample = tomllib.loads(with_clusters(sample_config()))
+    assert set(sample["slurm"]["cluster"][0]) == set(ClusterConfig.model_fields)
     assert _missing(SweepboardConfig, {**sample, "workspace": sample["workspace"][0]}) == []
+
+
+def with_clusters(sample: str) -> str:
+    """Return the sample with the tables that it shows as comments put in force."""
+    return re.sub(r"^#(?=\[|\w+ = )", "", sample, flags=re.MULTILINE)
+
+
+def test_the_clusters_of_the_sample_are_read_once_their_marks_are_taken_away() -> None:
+    assert parse_config(sample_config()).slurm.cluster == []
+    (cluster,) = parse_config(with_clusters(sample_config())).slurm.cluster
+    assert (cluster.name, cluster.conf) == ("north", "/etc/slurm/north.conf")
 
 
 def _missing(model: type[BaseModel], given: dict[str, object]) -> list[str]:
@@ -124,6 +144,16 @@ def _missing(model: type[BaseModel], given: dict[str, object]) -> list[str]:
             4,
             "workspace.0.checkpoints.0",
             "unknown placeholder {run}",
+        ),
+        ("[[slurm.cluster]]\nname = 'a'\n[[slurm.cluster]]\nconf = '/x'", 3, "slurm.cluster.1.name", "Field required"),
+        ("[[slurm.cluster]]\nname = 'a b'", 2, "slurm.cluster.0.name", "pattern"),
+        ("[[slurm.cluster]]\nname = 'a'\n[[slurm.cluster]]\nname = 'a'", 1, "slurm", "two clusters have the name 'a'"),
+        ("[slurm]\nadapter = 'local'\n[[slurm.cluster]]\nname = 'a'", 1, "slurm", "'local' has no clusters"),
+        (
+            "[[slurm.cluster]]\nname='c'\n[[workspace]]\nname='a'\nroot='/a'\n[[workspace]]\nname='b'\nlog = []",
+            8,
+            "workspace.1.log",
+            "no such key",
         ),
     ],
 )

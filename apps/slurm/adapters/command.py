@@ -15,9 +15,12 @@ _NO_ANSWER = re.compile(
     r"|slurmdbd.*(not responding|unable)|in standby mode|unexpected message received|no route to host"
     r"|resource temporarily unavailable|name or service not known|temporary failure in name resolution"
     r"|could not resolve|munge|authentication|transport endpoint|broken pipe|connection closed"
-    r"|temporarily unable to accept job|try again|network is unreachable|cannot allocate memory",
+    r"|temporarily unable to accept job|try again|network is unreachable|cannot allocate memory"
+    r"|can't be reached now|cluster information from database",
     re.IGNORECASE,
 )
+# Said together with "can't be reached now": this one is an answer.
+_NO_SUCH_CLUSTER = re.compile(r"no cluster '[^']*' known by database", re.IGNORECASE)
 _NOISE = re.compile(r"^[a-z]+: (error|fatal): ", re.MULTILINE)
 
 
@@ -70,7 +73,7 @@ def reading_environment(environment: Mapping[str, str] | None = None) -> dict[st
 def classify(program: str, complaint: str, status: int) -> SweepboardError:
     """Return the error that a failed client stands for: ``Transient`` where Slurm gave no answer."""
     said = " ".join(_NOISE.sub("", complaint).split())[:400]
-    if _NO_ANSWER.search(complaint):
+    if _NO_ANSWER.search(complaint) and not _NO_SUCH_CLUSTER.search(complaint):
         return Transient(f"Slurm does not answer: {said}.")
     if not said:
         return Permanent(f"{program} failed with status {status} and said nothing.")

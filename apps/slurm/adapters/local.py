@@ -64,6 +64,10 @@ class LocalScheduler(Scheduler):
         self.tick()
         return self._attempts("(end_at IS NULL OR end_at >= ?)", (since.timestamp(),), users)
 
+    def attempts_of(self, job_ids: Sequence[str], since: datetime) -> list[JobAttempt]:
+        wanted = set(job_ids)
+        return [attempt for attempt in self.history(since) if attempt.job_id in wanted]
+
     def submit(self, submission: Submission) -> str:
         path = Path(submission.work_dir, submission.script).absolute()
         text = _read_script(path)

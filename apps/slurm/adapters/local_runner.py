@@ -13,6 +13,7 @@ from typing import IO
 
 from apps.slurm.adapters import local_store as table
 from apps.slurm.adapters.local import LocalScheduler
+from apps.slurm.adapters.local_memory import Memory
 from apps.slurm.adapters.local_process import adopt_orphans, end_descendants, kill_descendants, leader_name
 
 _POLL = 0.1
@@ -25,19 +26,20 @@ def main(folder: Path, slots: int, kill_wait: float) -> None:
     adopt_orphans()
     store = table.LocalStore(folder.parents[1])
     row = store.select("key = ?", (int(folder.name),))[0]
-    status, cause = _run(store, row, folder / "poke", kill_wait)
-    _record(store, row["key"], status, cause)
+    memory = Memory()
+    status, cause = _run(store, row, folder / "poke", kill_wait, memory)
+    _record(store, row["key"], status, cause, memory.peak_bytes())
     LocalScheduler(store.folder, slots=slots, kill_wait=kill_wait).tick()
 
 
-def _run(store: table.LocalStore, row: table.Row, poke: Path, kill_wait: float) -> tuple[int, str]:
+def _run(store: table.LocalStore, row: table.Row, poke: Path, kill_wait: float, memory: Memory) -> tuple[int, str]:
     """Return (status as Popen gives it, why we ended the job: "", timeout, cancel, requeue, preempt)."""
     try:
         with _open_log(row["stdout"], row) as out, _open_log(row["stderr"], row) as err:
             process = _start(row, out, err)
             with store.transaction() as db:
                 table.update(db, row["key"], leader=leader_name(process.pid))
-            cause = _watch(store, row, process, poke)
+            cause = _watch(store, row, process, poke, memory)
             if cause:
                 _note(err, row, cause)
                 end_descendants(kill_wait)
@@ -50,13 +52,16 @@ def _run(store: table.LocalStore, row: table.Row, poke: Path, kill_wait: float) 
         return 1, ""
 
 
-def _watch(store: table.LocalStore, row: table.Row, process: subprocess.Popen[bytes], poke: Path) -> str:
+def _watch(
+    store: table.LocalStore, row: table.Row, process: subprocess.Popen[bytes], poke: Path, memory: Memory
+) -> str:
     limit = row["limit_seconds"]
     deadline = None if limit is None else time.monotonic() + limit
     while True:
         try:
             process.wait(_POLL)
         except subprocess.TimeoutExpired:
+            memory.look()
             if poke.exists() and (want := _wanted(store, row)):
                 return want
             if deadline is not None and time.monotonic() > deadline:
@@ -114,7 +119,7 @@ def _note(err: IO[bytes], row: table.Row, cause: str) -> None:
     err.write(line.encode())
 
 
-def _record(store: table.LocalStore, key: int, status: int, cause: str) -> None:
+def _record(store: table.LocalStore, key: int, status: int, cause: str, max_rss: int | None) -> None:
     with store.transaction() as db:
         row = table.select(db, "key = ?", (key,))[0]
         # Asked for at the last moment, when the job had just ended by itself: a requeue still counts.
@@ -123,7 +128,7 @@ def _record(store: table.LocalStore, key: int, status: int, cause: str) -> None:
         state = "TIMEOUT" if cause == "timeout" else _ENDINGS.get(wanted, ended)
         code, number = (status, 0) if status >= 0 else (0, -status)
         now = time.time()
-        table.update(db, key, state=state, end_at=now, exit_code=code, exit_signal=number)
+        table.update(db, key, state=state, end_at=now, exit_code=code, exit_signal=number, max_rss=max_rss)
         if wanted in {"requeue", "preempt"}:
             table.insert_next_attempt(db, row, now)
 

@@ -41,6 +41,7 @@ CREATE TABLE IF NOT EXISTS attempt (
     command TEXT NOT NULL,
     argv TEXT NOT NULL,
     environment TEXT NOT NULL,
+    max_rss INTEGER,
     UNIQUE (job_id, requeue_count)
 );
 CREATE INDEX IF NOT EXISTS attempt_state ON attempt (state);
@@ -59,6 +60,7 @@ _LIFE = {
     "exit_code": None,
     "exit_signal": None,
     "leader": "",
+    "max_rss": None,
 }
 
 Row = sqlite3.Row
@@ -75,6 +77,7 @@ class LocalStore:
         self._file = folder / "jobs.sqlite3"
         with self._connection() as db:
             db.executescript(_SCHEMA)
+            _add_newer_columns(db)
         self._file.chmod(0o600)
 
     @contextmanager
@@ -111,6 +114,17 @@ class LocalStore:
     def attempt_folder(self, key: int) -> Path:
         """Return the folder of one attempt, which its runner is given."""
         return self.folder / "attempts" / str(key)
+
+
+def _add_newer_columns(db: sqlite3.Connection) -> None:
+    """Give a file of an earlier version the column that it lacks; its jobs are kept."""
+    if "max_rss" in {row["name"] for row in db.execute("PRAGMA table_info(attempt)")}:
+        return
+    try:
+        db.execute("ALTER TABLE attempt ADD COLUMN max_rss INTEGER")
+    except sqlite3.OperationalError as error:
+        if "duplicate column" not in str(error):  # another process was quicker
+            raise
 
 
 def select(db: sqlite3.Connection, condition: str, values: tuple[Any, ...] = ()) -> list[Row]:
@@ -178,6 +192,7 @@ def to_attempt(row: Row, partition: str) -> JobAttempt:
         stderr_path=row["stderr"],
         command=row["command"],
         requeue_count=row["requeue_count"],
+        max_rss_bytes=row["max_rss"],
     )
 
 

@@ -18,22 +18,27 @@ class MemoryScheduler(Scheduler):
     """Jobs that stay pending until a test calls ``start``, ``finish`` or ``preempt``.
 
     ``down`` makes every call raise ``Transient``; ``now`` is the clock, which only the test moves;
-    ``attempts`` may be filled and read freely, oldest first.
+    ``attempts`` may be filled and read freely, oldest first. ``unheard`` holds the ids of jobs that
+    accounting has not heard of yet; the queue knows them while they live.
     """
 
     kind = "memory"
 
-    def __init__(self, *, now: datetime | None = None, partitions: Sequence[str] = ("batch",)) -> None:
+    def __init__(
+        self, *, now: datetime | None = None, partitions: Sequence[str] = ("batch",), name: str = "memory"
+    ) -> None:
         self.now = now or datetime.now(UTC).replace(microsecond=0)
         self.down = False
         self.attempts: list[JobAttempt] = []
+        self.unheard: set[str] = set()
         self.submissions: dict[str, Submission] = {}
+        self._name = name
         self._partitions = tuple(partitions)
         self._numbers = itertools.count(1)
 
     def cluster(self) -> str:
         self._answer()
-        return "memory"
+        return self._name
 
     def version(self) -> str:
         self._answer()
@@ -44,9 +49,10 @@ class MemoryScheduler(Scheduler):
         return [x for x in self.attempts if x.state in _LIVE and (not users or x.user in users)]
 
     def history(self, since: datetime, users: Sequence[str] = ()) -> list[JobAttempt]:
-        self._answer()
-        alive = (x for x in self.attempts if x.end_at is None or x.end_at >= since)
-        return [x for x in alive if not users or x.user in users]
+        return [x for x in self._accounted(since) if not users or x.user in users]
+
+    def attempts_of(self, job_ids: Sequence[str], since: datetime) -> list[JobAttempt]:
+        return [x for x in self._accounted(since) if x.job_id in job_ids]
 
     def submit(self, submission: Submission) -> str:
         self._answer()
@@ -91,12 +97,19 @@ class MemoryScheduler(Scheduler):
             if attempt.state == "PENDING" and attempt.reason != "JobHeldUser":
                 self._change(attempt, state="RUNNING", reason="", start_at=self.now, nodes=nodes)
 
-    def finish(self, job_id: str, state: str = "COMPLETED", exit_code: int = 0, exit_signal: int = 0) -> None:
+    def finish(
+        self,
+        job_id: str,
+        state: str = "COMPLETED",
+        exit_code: int = 0,
+        exit_signal: int = 0,
+        max_rss_bytes: int | None = None,
+    ) -> None:
         """End the job's last attempt, or those of the array's tasks, in ``state``."""
         for attempt in self._last(job_id):
             ran = int((self.now - attempt.start_at).total_seconds()) if attempt.start_at else 0
             ending = {"end_at": self.now, "exit_code": exit_code, "exit_signal": exit_signal}
-            self._change(attempt, state=state, reason="", elapsed_seconds=ran, **ending)
+            self._change(attempt, state=state, reason="", elapsed_seconds=ran, max_rss_bytes=max_rss_bytes, **ending)
 
     def preempt(self, job_id: str) -> None:
         """End a running job as PREEMPTED and put it back into the queue."""
@@ -108,13 +121,18 @@ class MemoryScheduler(Scheduler):
         if self.down:
             raise Transient("The scheduler does not answer.")
 
+    def _accounted(self, since: datetime) -> list[JobAttempt]:
+        self._answer()
+        heard = (x for x in self.attempts if x.job_id not in self.unheard)
+        return [x for x in heard if x.end_at is None or x.end_at >= since]
+
     def _new(self, job: BatchJob, first: int, partition: str, command: str) -> Iterator[JobAttempt]:
         for offset, task in enumerate(job.tasks or [None]):
             raw = first if offset == 0 else next(self._numbers)
             job_id = str(first) if task is None else f"{first}_{task}"
             letters = log_values(job_id, raw, job.name, "tester", "n1")
             yield JobAttempt(
-                cluster="memory",
+                cluster=self._name,
                 job_id=job_id,
                 submit_at=self.now,
                 state="PENDING",
@@ -163,6 +181,7 @@ class MemoryScheduler(Scheduler):
             elapsed_seconds=0,
             exit_code=None,
             exit_signal=None,
+            max_rss_bytes=None,
             nodes="",
             requeue_count=attempt.requeue_count + 1,
         )

@@ -18,7 +18,7 @@ from typing import Any
 from apps.core.errors import Permanent, Transient
 from apps.slurm.adapters import slurm_text as text
 from apps.slurm.adapters.batch_script import directives
-from apps.slurm.adapters.slurm_cli import SlurmCli
+from apps.slurm.adapters.slurm_cli import SlurmCli, of_cluster
 from apps.slurm.ports import ENDED_STATES, JobAttempt, Scheduler, Submission
 
 _PROJECT = Path(__file__).resolve().parents[3]
@@ -38,7 +38,9 @@ _SPOKEN = {
 class PySlurm(Scheduler):
     """One cluster. ``environment`` replaces the inherited one; ``seconds`` is each call's time-out.
 
-    ``python`` is the interpreter that has pyslurm, this process's own unless told otherwise.
+    ``python`` is the interpreter that has pyslurm, this process's own unless told otherwise. ``cluster`` and
+    ``conf`` are as for the clients; a cluster that has no ``conf`` of its own is theirs alone, since pyslurm
+    talks to the one cluster of its slurm.conf.
     """
 
     kind = "pyslurm"
@@ -49,11 +51,18 @@ class PySlurm(Scheduler):
         *,
         seconds: float = 20,
         python: str = sys.executable,
+        cluster: str = "",
+        conf: str = "",
     ) -> None:
-        self._environment = dict(os.environ if environment is None else environment)
+        if cluster and not conf:
+            raise Permanent(
+                f"pyslurm cannot ask the cluster '{cluster}' by its name: set `conf` of its [[slurm.cluster]]."
+            )
+        inherited = os.environ if environment is None else environment
+        self._environment = of_cluster(inherited, conf) if cluster else dict(inherited)
         self._seconds = seconds
         self._python = python
-        self._cli = SlurmCli(environment, seconds=seconds)
+        self._cli = SlurmCli(environment, seconds=seconds, cluster=cluster, conf=conf)
 
     def cluster(self) -> str:
         return self._cli.cluster()
@@ -64,12 +73,17 @@ class PySlurm(Scheduler):
     def queue(self, users: Sequence[str] = ()) -> list[JobAttempt]:
         cluster = self.cluster()
         jobs = (job for job in self._ask("queue") if not users or job["user"] in users)
-        live = (job for job in jobs if text.state_name(job["state"]) not in ENDED_STATES)
-        return [attempt for job in live for attempt in _attempts(job, cluster)]
+        live = [job for job in jobs if text.state_name(job["state"]) not in ENDED_STATES]
+        # pyslurm tells the GPUs that were asked for by node, and is silent on those of --gpus.
+        gpus = self._cli.gpus_of_live_jobs() if live else {}
+        return [attempt for job in live for attempt in _attempts({**job, "gpus": gpus.get(job["raw_id"], 0)}, cluster)]
 
     def history(self, since: datetime, users: Sequence[str] = ()) -> list[JobAttempt]:
         # pyslurm's database calls keep only the last attempt of each job.
         return self._cli.history(since, users)
+
+    def attempts_of(self, job_ids: Sequence[str], since: datetime) -> list[JobAttempt]:
+        return self._cli.attempts_of(job_ids, since)
 
     def submit(self, submission: Submission) -> str:
         path = Path(submission.work_dir, submission.script).absolute()

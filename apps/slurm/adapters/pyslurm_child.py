@@ -12,19 +12,10 @@ from typing import Any
 
 from apps.core.errors import SweepboardError, Transient
 from apps.slurm.adapters.command import classify
+from apps.slurm.ports import ENDED_STATES
 
 _CONFS = ("/etc/slurm/slurm.conf", "/run/slurm/conf/slurm.conf", "/etc/slurm-llnl/slurm.conf")
 _COMMUNICATION = range(1800, 2000)  # Slurm's error numbers for 'the controller cannot be talked to'
-_ENDED = (
-    "COMPLETED",
-    "FAILED",
-    "CANCELLED",
-    "TIMEOUT",
-    "NODE_FAIL",
-    "OUT_OF_MEMORY",
-    "DEADLINE",
-    "BOOT_FAIL",
-)
 
 
 def main() -> None:
@@ -109,7 +100,7 @@ def _on_job(pyslurm: Any, request: dict[str, Any], verb: str, *, may_have_ended:
     job = pyslurm.Job.load(number)
     if job.array_id:
         return "array"
-    if not may_have_ended and str(job.state).split()[0] in _ENDED:
+    if not may_have_ended and str(job.state).split()[0] in ENDED_STATES:
         raise ValueError(f"job {number} has ended ({job.state})")
     getattr(pyslurm.Job(number), verb)()
     return "done"
@@ -138,7 +129,6 @@ def _plain(number: int, job: Any) -> dict[str, Any]:
         "run_time": int(get("run_time", 0)),
         "time_limit_minutes": limit if isinstance(limit, int) else None,
         "nodes": str(get("allocated_nodes", "")),
-        "gpus": _gpus(job),
         "comment": str(get("comment", "")),
         "work_dir": str(get("working_directory", "")),
         "stdout": str(get("standard_output", "")),
@@ -150,13 +140,6 @@ def _plain(number: int, job: Any) -> dict[str, Any]:
 
 def _joined(waiting: Any) -> str:
     return waiting if isinstance(waiting, str) else ",".join(str(task) for task in waiting)
-
-
-def _gpus(job: Any) -> int:
-    # Named per node in the releases that have it; accounting knows the allocated number in any case.
-    asked = getattr(job, "gres_per_node", None) or {}
-    per_node = sum(int(count) for name, count in dict(asked).items() if str(name).split(":")[0] == "gpu")
-    return per_node * int(getattr(job, "num_nodes", None) or 1)
 
 
 _CALLS = {

@@ -4,10 +4,14 @@ import os
 import re
 import secrets
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from apps.core.errors import Permanent, Transient
+import structlog
+
+from apps.core.errors import Permanent, SweepboardError
 from apps.slurm.adapters import slurm_rows
 from apps.slurm.adapters.command import reading_environment, run_command
 from apps.slurm.adapters.slurm_text import check_job_id
@@ -15,22 +19,36 @@ from apps.slurm.ports import JobAttempt, Scheduler, Submission
 
 # With a start alone sacct looks at the time at which a job became eligible, which stays 0 for array
 # tasks behind a throttle and for held jobs: their attempts would be lost. Naming states avoids it.
-_ALL_STATES = "BF,CA,CD,DL,F,NF,OOM,PD,PR,R,RQ,RS,RV,S,TO"
+_ENDED = "BF,CA,CD,DL,F,NF,OOM,PR,RQ,RV,TO"
+_ALL_STATES = f"{_ENDED},PD,R,RS,S"
 _OPTION = re.compile(r"[a-z][a-z0-9-]*")
 _USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@-]*\$?")
+log = structlog.get_logger(__name__)
 
 
 class SlurmCli(Scheduler):
     """One cluster, the one that ``SLURM_CONF`` of ``environment`` (or the machine) names.
 
     ``environment`` replaces the inherited one for every client; ``seconds`` is each call's time-out.
+    ``cluster`` is the name that the cluster must answer to. With ``conf``, the path of its slurm.conf, the
+    clients run with that; without it they find the cluster by its name, as one of several that share a
+    slurmdbd (``--clusters``). They then need that slurmdbd for everything, the live queue too.
     """
 
     kind = "slurm_cli"
 
-    def __init__(self, environment: Mapping[str, str] | None = None, *, seconds: float = 20) -> None:
-        self._environment = None if environment is None else dict(environment)
+    def __init__(
+        self,
+        environment: Mapping[str, str] | None = None,
+        *,
+        seconds: float = 20,
+        cluster: str = "",
+        conf: str = "",
+    ) -> None:
+        self._environment = of_cluster(environment, conf) if cluster else environment
         self._seconds = seconds
+        self._expected = cluster
+        self._by_name = [f"--clusters={cluster}"] if cluster and not conf else []
         self._config: tuple[str, str] | None = None
         self._history_fields: tuple[str, ...] = ()
 
@@ -45,15 +63,47 @@ class SlurmCli(Scheduler):
         command = ["squeue", "-r", "-h", "-O", slurm_rows.squeue_format(mark), *_users(users)]
         return slurm_rows.queue_attempts(self._read(command), cluster, mark)
 
+    def gpus_of_live_jobs(self) -> dict[int, int]:
+        """Return how many GPUs each job of the queue has, or asks for while it waits, by raw id."""
+        mark = _new_mark()
+        fields = ("JobID", "tres-alloc")
+        output = self._read(["squeue", "-h", "-O", ",".join(f"{name}:{mark}" for name in fields)])
+        return slurm_rows.gpus_by_raw_id(slurm_rows.rows(output, fields, mark))
+
     def history(self, since: datetime, users: Sequence[str] = ()) -> list[JobAttempt]:
-        fields, mark = self._fields(), _new_mark()
-        start = since.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S")
-        command = ["sacct", "-X", "-D", "-n", "-p", f"--delimiter={mark}", f"--format={','.join(fields)}"]
-        # Until tomorrow, in case our clock is ahead of Slurm's; without an end, states mean "just then".
-        command += [f"--starttime={start}", "--endtime=now+1day", f"--state={_ALL_STATES}"]
-        output = self._read([*command, *(_users(users) or ["--allusers"])])
-        live = self._live_jobs() if output.strip() else {}
-        return slurm_rows.history_attempts(output, fields, mark, live)
+        return self._accounted(since, _users(users) or ["--allusers"])
+
+    def attempts_of(self, job_ids: Sequence[str], since: datetime) -> list[JobAttempt]:
+        wanted = {check_job_id(job_id) for job_id in job_ids}
+        if not wanted:
+            return []
+        # Asked for a task that never started, sacct answers with the whole of its array.
+        found = self._accounted(since, ["--allusers", f"--jobs={','.join(sorted(wanted))}"])
+        return [attempt for attempt in found if attempt.job_id in wanted]
+
+    def _accounted(self, since: datetime, whose: list[str]) -> list[JobAttempt]:
+        window = _window(since)
+        # Side by side: slurmdbd asks its database once for every job's steps, which takes its time.
+        with ThreadPoolExecutor(max_workers=1) as pool:
+            asked = pool.submit(self._memory, [*window, f"--state={_ENDED}", *whose])
+            records = self._sacct(["-X", *window, f"--state={_ALL_STATES}", *whose], self._fields())
+            attempts = slurm_rows.history_attempts(records, self._live_jobs(slurm_rows.lacking(records)))
+            memory = asked.result()
+        return [_with_memory(attempt, memory) if attempt.ended else attempt for attempt in attempts]
+
+    def _memory(self, choice: list[str]) -> dict[tuple[str, str], int]:
+        """Return what the steps of ended attempts used, by raw id and submit time."""
+        try:
+            return slurm_rows.most_memory(self._sacct(["--noconvert", *choice], slurm_rows.STEP_FIELDS))
+        except SweepboardError as error:
+            # An extra: accounting has answered, and a pass that always fails for the sake of a figure is worse.
+            log.warning("slurm.memory.unknown", cluster=self._expected, error=str(error))
+            return {}
+
+    def _sacct(self, choice: list[str], fields: Sequence[str]) -> list[slurm_rows.Row]:
+        mark = _new_mark()
+        shape = ["-D", "-n", "-p", f"--delimiter={mark}", f"--format={','.join(fields)}"]
+        return list(slurm_rows.rows(self._read(["sacct", *shape, *choice]), fields, mark))
 
     def submit(self, submission: Submission) -> str:
         command = ["sbatch", "--parsable", *_options(submission), _script(submission), *submission.args]
@@ -84,8 +134,18 @@ class SlurmCli(Scheduler):
         if self._config is None:
             output = self._read(["scontrol", "show", "config"])
             name = slurm_rows.config_value(output, "ClusterName")
+            self._check_name(name)
             self._config = name, slurm_rows.config_value(output, "SLURM_VERSION")
         return self._config
+
+    def _check_name(self, name: str) -> None:
+        if not name:
+            raise Permanent("scontrol show config names no ClusterName: its answer cannot be understood.")
+        if self._expected and name != self._expected:
+            raise Permanent(
+                f"The cluster that is configured as '{self._expected}' calls itself '{name}'. Set `name` of this "
+                "[[slurm.cluster]] to the cluster's own name, or `conf` to the slurm.conf of the cluster that you mean."
+            )
 
     def _fields(self) -> tuple[str, ...]:
         if not self._history_fields:
@@ -94,10 +154,12 @@ class SlurmCli(Scheduler):
             self._history_fields = (*slurm_rows.SACCT_FIELDS, *newer)
         return self._history_fields
 
-    def _live_jobs(self) -> slurm_rows.LiveJobs:
+    def _live_jobs(self, wanted: set[int]) -> slurm_rows.LiveJobs:
+        if not wanted:
+            return {}
         try:
-            return slurm_rows.live_jobs(self._read(["scontrol", "show", "job", "-o", "-a"]))
-        except (Transient, Permanent):
+            return slurm_rows.live_jobs(self._read(["scontrol", "show", "job", "-o", "-a"]), wanted)
+        except SweepboardError:
             return {}  # an extra: accounting has answered, which is what was asked
 
     def _job_environment(self, extra: Mapping[str, str]) -> dict[str, str] | None:
@@ -109,7 +171,26 @@ class SlurmCli(Scheduler):
         return self._run(command, reading_environment(self._environment), None)
 
     def _run(self, command: Sequence[str], environment: dict[str, str] | None, folder: str | None) -> str:
-        return run_command(command, seconds=self._seconds, environment=environment, folder=folder)
+        aimed = [command[0], *self._by_name, *command[1:]]
+        return run_command(aimed, seconds=self._seconds, environment=environment, folder=folder)
+
+
+def of_cluster(environment: Mapping[str, str] | None, conf: str) -> dict[str, str]:
+    """Return the environment for a named cluster: no other one may slip in by a variable of somebody's shell."""
+    inherited = os.environ if environment is None else environment
+    kept = {k: v for k, v in inherited.items() if k not in {"SLURM_CLUSTERS", "SBATCH_CLUSTERS"}}
+    return {**kept, "SLURM_CONF": conf} if conf else kept
+
+
+def _window(since: datetime) -> list[str]:
+    start = since.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    # Until tomorrow, in case our clock is ahead of Slurm's; without an end, states mean "just then".
+    return [f"--starttime={start}", "--endtime=now+1day"]
+
+
+def _with_memory(attempt: JobAttempt, memory: Mapping[tuple[str, str], int]) -> JobAttempt:
+    used = memory.get((str(attempt.raw_id), str(int(attempt.submit_at.timestamp()))))
+    return attempt if used is None else replace(attempt, max_rss_bytes=used)
 
 
 def _new_mark() -> str:

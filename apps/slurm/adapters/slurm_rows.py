@@ -1,7 +1,7 @@
 """Turns what squeue, sacct and scontrol print into attempts. No I/O, so recorded text can be replayed."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 
 from apps.core.errors import Permanent
@@ -19,10 +19,13 @@ SACCT_FIELDS = (
     *("SubmitLine", "Cluster"),
 )
 SACCT_NEWER_FIELDS = ("StdOut", "StdErr", "Restarts")  # where `sacct --helpformat` names them
+STEP_FIELDS = ("JobIDRaw", "Submit", "MaxRSS")
 
 _SCONTROL = re.compile(
     r"JobId=(?P<raw>\d+) (?:ArrayJobId=(?P<array>\d+) ArrayTaskId=(?P<task>\d+) .*?)?JobName=(?P<JobName>.*) "
-    r"UserId=(?P<User>[^(]*)\(.* Partition=(?P<Partition>\S*) AllocNode.* Command=(?P<SubmitLine>.*) "
+    r"UserId=(?P<User>[^(]*)\(.* Restarts=(?P<Restarts>\d+) .* TimeLimit=(?P<limit>\S+) .*"
+    r"SubmitTime=(?P<Submit>\d+) .*Partition=(?P<Partition>\S*) AllocNode.*?(?:AllocTRES| TRES)=(?P<AllocTRES>\S*) "
+    r".*Command=(?P<SubmitLine>.*) "
     r"WorkDir=(?P<WorkDir>.*?) (?:Comment=.*|\w+Comment=.*)?StdErr=(?P<StdErr>.*) StdIn=.* "
     r"StdOut=(?P<StdOut>.*?)(?: Power=.*| Tres\w+=.*)?$",
     re.DOTALL,
@@ -101,13 +104,28 @@ def _pattern(row: Row, column: str) -> str:
     return row[column]
 
 
-def history_attempts(output: str, fields: Sequence[str], mark: str, live: LiveJobs) -> list[JobAttempt]:
-    """Return every attempt of ``sacct -X -D -n -p --delimiter=<mark> --format=<fields>``.
+def gpus_by_raw_id(records: Iterable[Row]) -> dict[int, int]:
+    """Return the GPUs of the records of ``squeue -O JobID,tres-alloc`` that have any."""
+    counted = ((_number(row["JobID"]) or 0, text.gpu_count(row["tres-alloc"])) for row in records)
+    return {raw_id: gpus for raw_id, gpus in counted if gpus}
+
+
+def lacking(records: Iterable[Row]) -> set[int]:
+    """Return the raw ids of records that only the controller can complete; those of live jobs the queue tells."""
+    return {
+        _number(row["JobIDRaw"]) or 0
+        for row in records
+        if _is_half(row) or (not row.get("StdOut") and text.state_name(row["State"]) not in LIVE_STATES)
+    }
+
+
+def history_attempts(records: Iterable[Row], live: LiveJobs) -> list[JobAttempt]:
+    """Return every attempt of the records of ``sacct -X -D -n -p --delimiter=<mark> --format=<fields>``.
 
     ``live`` is what the controller says of the jobs that it remembers, by raw id: it knows the log paths,
     which older accounting does not keep, and completes rows that accounting has only half of.
     """
-    whole = [row for row in (_completed(row, live) for row in rows(output, fields, mark)) if row is not None]
+    whole = [row for row in (_completed(row, live) for row in records) if row is not None]
     # The shared record of an array that was cancelled may go on to list tasks that started meanwhile and
     # have records of their own: theirs are the true ones.
     own = {(row["JobID"], row["Submit"]) for row in whole}
@@ -122,12 +140,35 @@ def history_attempts(output: str, fields: Sequence[str], mark: str, live: LiveJo
 def _completed(row: Row, live: LiveJobs) -> Row | None:
     """Return the row with what the controller adds; None when it stays half a row."""
     known = live.get(_number(row["JobIDRaw"]) or 0, {})
-    paths = {name: known[name] for name in ("StdOut", "StdErr") if known and not row.get(name)}
+    if _is_half(row):
+        return {**row, **known, "Submit": row["Submit"]} if known else None
+    if not known:
+        return row
+    # What was written where stays the same; how often it was requeued is told of its last attempt only.
+    names = ("StdOut", "StdErr", "Restarts") if known["Submit"] == row["Submit"] else ("StdOut", "StdErr")
+    return {**row, **{name: known[name] for name in names if not row.get(name)}}
+
+
+def _is_half(row: Row) -> bool:
     # Accounting may hear of a short job's end before its start. For some seconds it then shows a row
     # named "allocation" without partition or array id: another job, for whoever believes it.
-    if row["JobName"] == "allocation" and not row["Partition"] and not row["SubmitLine"]:
-        return {**row, **known} if known else None
-    return {**row, **paths}
+    return row["JobName"] == "allocation" and not row["Partition"] and not row["SubmitLine"]
+
+
+def most_memory(records: Iterable[Row]) -> dict[tuple[str, str], int]:
+    """Return the largest MaxRSS in bytes of each attempt's steps, by (raw id, submit time in epoch seconds).
+
+    The records are ``sacct -D`` with ``STEP_FIELDS``: steps follow the record of their allocation, and say
+    their own start where that one says the submit time. Attempts without a figure are left out.
+    """
+    found: dict[tuple[str, str], int] = {}
+    attempt = ("", "")
+    for row in records:
+        if "." not in row["JobIDRaw"]:
+            attempt = row["JobIDRaw"], row["Submit"]
+        elif (used := text.size(row["MaxRSS"])) > found.get(attempt, 0):
+            found[attempt] = used
+    return found
 
 
 def _from_sacct(row: Row, job_id: str) -> JobAttempt:
@@ -172,17 +213,28 @@ LIVE_STATES = frozenset(
 )
 
 
-def live_jobs(output: str) -> dict[int, dict[str, str]]:
-    """Return accounting's columns by raw id from ``scontrol show job -o``, as far as it has them."""
+def live_jobs(output: str, wanted: Collection[int] | None = None) -> dict[int, dict[str, str]]:
+    """Return accounting's columns by raw id from ``scontrol show job -o``, as far as it has them.
+
+    ``wanted`` names the raw ids that are read; None for all. The controller tells of every job that it
+    remembers, and taking thousands of records apart costs more than asking for them.
+    """
     # A comment may hold newlines, so a record reaches to where the next one begins.
-    found = (_SCONTROL.match(record.strip()) for record in _RECORD_START.split(output))
+    records = (record.strip() for record in _RECORD_START.split(output))
+    found = (_SCONTROL.match(record) for record in records if wanted is None or _record_id(record) in wanted)
     return {int(match["raw"]): _live_row(match.groupdict()) for match in found if match}
+
+
+def _record_id(record: str) -> int:
+    return _number(record.partition(" ")[0].removeprefix("JobId=")) or 0
 
 
 def _live_row(found: Mapping[str, str | None]) -> dict[str, str]:
     row = {name: value.strip() for name, value in found.items() if value is not None}
     raw, array, task = row.pop("raw"), row.pop("array", ""), row.pop("task", "")
-    return {**row, "JobID": f"{array}_{task}" if array else raw}
+    limit = text.seconds(row.pop("limit"))
+    minutes = "" if limit is None else str(limit // 60)
+    return {**row, "JobID": f"{array}_{task}" if array else raw, "TimelimitRaw": minutes}
 
 
 def config_value(output: str, name: str) -> str:

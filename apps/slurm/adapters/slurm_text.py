@@ -13,6 +13,7 @@ _PATTERN = re.compile(r"%(\d*)([%AajJxuNnts])")
 _NOTHING = frozenset({"", "(null)", "N/A", "None", "Unknown", "None assigned", "NONE"})
 _MINUTES_UNKNOWN = frozenset({"UNLIMITED", "Partition_Limit", "NOT_SET", "INVALID", "INFINITE"})
 _MOST_TASKS = 100_000
+_LAST_SECOND = 253_402_300_800
 
 
 def check_job_id(job_id: str) -> str:
@@ -38,7 +39,8 @@ def state_name(text: str) -> str:
 
 def moment(text: str) -> datetime | None:
     """Return epoch seconds as an aware UTC time; None for 0 and for Slurm's words for never."""
-    return datetime.fromtimestamp(int(text), UTC) if text.isdigit() and int(text) else None
+    # Beyond the year 9999 it is no time but a number that went astray.
+    return datetime.fromtimestamp(int(text), UTC) if text.isdecimal() and 0 < int(text) < _LAST_SECOND else None
 
 
 def seconds(text: str) -> int | None:
@@ -78,6 +80,12 @@ def gpu_count(tres: str) -> int:
         elif name.startswith("gres/gpu:"):
             typed += int(number)
     return typed if total is None else total
+
+
+def size(text: str) -> int:
+    """Return accounting's size in bytes, ``71561216`` or ``69884K``; 0 where it tells none."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([KMGTP]?)", text.strip())
+    return int(float(match[1]) * 1024 ** " KMGTP".index(match[2] or " ")) if match else 0
 
 
 def array_parts(job_id: str) -> tuple[int | None, int | None]:

@@ -10,6 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 from apps.audit.models import SyncPass
 from apps.core.errors import SweepboardError
 from apps.ops import sync
+from apps.slurm.wiring import cluster_names
 from apps.workspaces.selectors import current_config
 
 
@@ -36,7 +37,8 @@ class Command(BaseCommand):
 
     def _passes(self, source: str, full: bool) -> list[sync.Outcome]:
         wanted = [name for name in ("wandb", "slurm") if source in (name, "all")]
-        steps = len(current_config().projects()) * ("wandb" in wanted) + ("slurm" in wanted) + 5 * len(wanted)
+        steps = len(current_config().projects()) * ("wandb" in wanted) + 5 * len(wanted)
+        steps += len(cluster_names()) * ("slurm" in wanted)
         with click.progressbar(length=steps, label="sync", file=sys.stderr) as bar:
 
             def advance(step: str) -> None:
