@@ -87,7 +87,8 @@ def _upsert_batch(
         created = manager.bulk_create(created, update_conflicts=True, update_fields=fields, unique_fields=list(key))
     if updated:
         names = {name for found in updated for name in result.before[found.pk]}
-        manager.bulk_update(updated, sorted(names), batch_size=BATCH)
+        # An insert that meets the row's own key: several times as quick as an update with a case for every row.
+        manager.bulk_create(updated, update_conflicts=True, update_fields=sorted(names), unique_fields=["pk"])
     result.created += created
     result.updated += updated
 
