@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from apps.workspaces.config import ResumeConfig, SlurmConfig, WandbConfig, WorkspaceConfig
+from apps.workspaces.config import LogsConfig, ResumeConfig, SlurmConfig, WandbConfig, WorkspaceConfig
 from apps.workspaces.domain import Policy
 
 EXAMPLES: dict[str, Any] = {
@@ -25,6 +25,7 @@ def sample_config() -> str:
         "# Sweepboard's configuration. Name it with SWEEPBOARD_CONFIG. Every value has a default.",
         _section("[wandb]", "wandb", WandbConfig),
         _section("[slurm]", "slurm", SlurmConfig),
+        _section("[logs]", "logs", LogsConfig),
         "# One [[workspace]] for each checkout on the shared filesystem.",
         _section("[[workspace]]", "workspace", WorkspaceConfig),
         _section("[workspace.policy]", "workspace.policy", Policy),
