@@ -9,7 +9,7 @@ import os
 import sys
 import tempfile
 
-CLAIMS = ("wandb_pass", "board_page")
+CLAIMS = ("wandb_pass", "board_page", "log_reading")
 
 
 def main() -> int:

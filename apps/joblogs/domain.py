@@ -12,7 +12,9 @@ from apps.joblogs.parsers import (
     clean,
     closes_start,
     follows_a_signal,
+    frame_in,
     progress_in,
+    redraws,
     run_in,
     sweep_in,
 )
@@ -68,7 +70,7 @@ def follow(
     state.rest = data[end:][:max_line]
     changed: set[str] = set()
     counted = 0
-    for start, stop in _lines_that_matter(data[:end]):
+    for start, stop in _newest_frames(data, _lines_that_matter(data[:end])):
         state.line += data.count(b"\n", counted, start)
         counted = start
         run_id = _read_line(state, clean(data[start : min(stop, start + max_line)]), at)
@@ -98,6 +100,18 @@ def _lines_that_matter(data: bytes) -> Iterator[tuple[int, int]]:
         stop = flat.find(b"\n", found.start())
         stop = len(flat) if stop < 0 else stop
         yield start, stop
+
+
+def _newest_frames(data: bytes, lines: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """Leave out the frames of a bar that its next frame redraws: a log may be nothing but such frames."""
+    held, old = None, None
+    for line in lines:
+        new = frame_in(data, *line)
+        if held is not None and not (new and old and redraws(new, old)):
+            yield held
+        held, old = line, new
+    if held is not None:
+        yield held
 
 
 def peek(state: LogState, *, at: datetime | None = None) -> set[str]:

@@ -6,7 +6,7 @@ The order of the imports is the order of the parsers: what an earlier one reads,
 from apps.joblogs.parsers import python_dict, lightning, bars, plain  # noqa: F401, I001 - the order is the parsers'
 from apps.joblogs.parsers.base import MAX_LINE, PARSERS, LineProgress, Place, parser, progress_in
 from apps.joblogs.parsers.causes import CAUSES, cause_in, closes_start, follows_a_signal
-from apps.joblogs.parsers.lines import WANTED, clean
+from apps.joblogs.parsers.lines import WANTED, clean, frame_in, redraws
 from apps.joblogs.parsers.named import run_in, sweep_in
 
 __all__ = [
@@ -20,8 +20,10 @@ __all__ = [
     "clean",
     "closes_start",
     "follows_a_signal",
+    "frame_in",
     "parser",
     "progress_in",
+    "redraws",
     "run_in",
     "sweep_in",
 ]

@@ -11,6 +11,13 @@ _WORDS = (
 )  # fmt: skip
 WANTED = re.compile("|".join(re.escape(word) for word in _WORDS).encode())
 
+# A line that is nothing but one frame of a plain bar, with its rate known.
+_FRAME = re.compile(
+    rb"(?P<label>[^%|\x1b]{0,80}?)\s{0,4}(?P<percent>\d{1,3})%\|[^|\[\x1b]{0,300}\|\s{0,3}"
+    rb"[\d.kMGT]{1,20}/(?P<total>[\d.kMGT]{1,20}) \[(?P<said>[^\[\]?]{1,300})\]\s{0,8}"
+)
+LONGEST_FRAME = 800
+
 _ESCAPES = re.compile(r"\x1b(?:\[[0-9;?]{0,20}[A-Za-z]|\][^\x07\x1b]{0,200}(?:\x07|\x1b\\)?|[()][0-9A-B])")
 _RANK = re.compile(r"^\s{0,8}(?:\[(?:default|rank|local)? ?\d{1,6}\][: ]? ?|\d{1,6}: )")
 _UP = "\x1b[A"  # an inner bar moves the cursor back up to the bar above it
@@ -27,3 +34,18 @@ def clean(line: bytes) -> str:
     if "\x1b" in text:
         text = _ESCAPES.sub("", text.rpartition(_UP)[2])
     return _RANK.sub("", text, count=1)
+
+
+def frame_in(data: bytes, start: int, stop: int) -> re.Match[bytes] | None:
+    """Return the frame that ``data[start:stop]`` is; None where it is anything else."""
+    return _FRAME.fullmatch(data, start, stop) if stop - start <= LONGEST_FRAME else None
+
+
+def redraws(new: re.Match[bytes], old: re.Match[bytes]) -> bool:
+    """Tell whether a frame says everything that the frame before it said, only newer.
+
+    The first and the last frame of a bar are always worth reading: they tell where it began again.
+    """
+    same = new["label"] == old["label"] and new["total"] == old["total"]
+    inner = old["percent"] not in (b"0", b"100") and int(old["percent"]) <= int(new["percent"])
+    return same and inner and new["said"].count(b"=") == old["said"].count(b"=")
