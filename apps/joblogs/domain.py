@@ -1,113 +1,219 @@
-"""Following a log line by line, cut by run. Pure."""
+"""Following a log line by line, cut by run and by start. Pure."""
 
-import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
+from datetime import datetime
 from typing import Any
 
-from apps.joblogs.parsers import MAX_LINE, cause_in, progress_in, run_in, sweep_in
+from apps.joblogs.parsers import (
+    MAX_LINE,
+    WANTED,
+    cause_in,
+    clean,
+    closes_start,
+    follows_a_signal,
+    frame_in,
+    progress_in,
+    redraws,
+    run_in,
+    sweep_in,
+)
+from apps.joblogs.progress import Counters, note_progress
+from apps.joblogs.trace import Trace, begin_start, note_cause
 
-MAX_EVIDENCE = 8
-
-
-@dataclass
-class Trace:
-    """What one log says of one run; ``run_id`` is empty for lines before any run is named.
-
-    ``starts`` counts how often the run began in this log; evidence is of its last start only, because
-    requeued jobs append to the log of the attempt that was preempted.
-    """
-
-    run_id: str
-    sweep_id: str = ""
-    epoch: float | None = None
-    step: int | None = None
-    target_epochs: float | None = None
-    loss: float | None = None
-    loss_is_finite: bool = True
-    starts: int = 0
-    evidence: list[dict[str, Any]] = field(default_factory=list)
+MARK = 16  # bytes before the offset, by which a log is known again
+_WHOLE_AT = (b"]", b"}")
+_PLAIN = ("line", "run_id", "sweep_id", "closed", "said", "torn", "numbered", "gap_at")
 
 
 @dataclass
 class LogState:
-    """How far a log was read, and what it said until there."""
+    """How far a log was read, and what it said until there.
+
+    ``rest`` is the unfinished last line, of which no more than the longest line is kept. ``mark`` is what stood
+    just before the offset. ``closed`` says that Slurm took the job away: what follows is the run's next start;
+    ``said`` that the present start has said anything yet. After a gap the first line is ``torn`` and lines are no
+    longer ``numbered``; ``gap_at`` is the offset at which a gap is to be left.
+    """
 
     line: int = 0
     run_id: str = ""
     sweep_id: str = ""
-    rest: str = ""
+    rest: bytes = b""
+    mark: bytes = b""
+    closed: bool = False
+    said: bool = False
+    torn: bool = False
+    numbered: bool = True
+    gap_at: int | None = None
+    counters: Counters = field(default_factory=Counters)
     traces: dict[str, Trace] = field(default_factory=dict)
 
+    @property
+    def trace(self) -> Trace:
+        return self.traces.setdefault(self.run_id, Trace(self.run_id, self.sweep_id))
 
-def follow(state: LogState, text: str, *, last: bool = False) -> set[str]:
+
+def follow(
+    state: LogState, chunk: bytes, *, at: datetime | None = None, max_line: int = MAX_LINE, last: bool = False
+) -> set[str]:
     """Read on and return the run ids whose traces changed.
 
-    ``text`` is what was appended; an unfinished last line waits in ``state.rest``, unless ``last``;
-    of a very long one its beginning waits, because no more of it would be looked at either.
-    A carriage return ends a line as well: that is how progress bars redraw themselves.
+    ``chunk`` is what was appended and may end anywhere, even inside a character; an unfinished last line waits in
+    ``state.rest``, unless ``last``. Of a line longer than ``max_line`` bytes only the beginning is looked at. A
+    carriage return ends a line as well, because that is how progress bars redraw themselves, but lines are
+    numbered as an editor does. ``at`` is when the file was written, kept with the progress.
     """
-    lines = (state.rest + text).replace("\r", "\n").split("\n")
-    state.rest = "" if last else lines.pop()[:MAX_LINE]
-    return {run_id for line in lines if (run_id := _read_line(state, line[:MAX_LINE])) is not None}
+    state.mark = (state.mark + chunk[-MARK:])[-MARK:]
+    data = _mended(state, state.rest + chunk)
+    end = len(data) if last else max(data.rfind(b"\n"), data.rfind(b"\r")) + 1
+    state.rest = data[end:][:max_line]
+    changed: set[str] = set()
+    counted = 0
+    for start, stop in _newest_frames(data, _lines_that_matter(data[:end])):
+        state.line += data.count(b"\n", counted, start)
+        counted = start
+        run_id = _read_line(state, clean(data[start : min(stop, start + max_line)]), at)
+        if run_id is not None:
+            changed.add(run_id)
+    state.line += data.count(b"\n", counted, end)
+    return changed
 
 
-def _read_line(state: LogState, line: str) -> str | None:
-    state.line += 1
+def _mended(state: LogState, data: bytes) -> bytes:
+    """Drop what is left of the line in which a gap ended."""
+    if not state.torn:
+        return data
+    ends = [index for index in (data.find(b"\n"), data.find(b"\r")) if index >= 0]
+    if not ends:
+        return b""
+    state.torn = False
+    return data[min(ends) + 1 :]
+
+
+def _lines_that_matter(data: bytes) -> Iterator[tuple[int, int]]:
+    """Yield (start, stop) of the lines that any parser may know: most lines cost no more than this search."""
+    flat = data.replace(b"\r", b"\n")
+    stop = 0
+    while found := WANTED.search(flat, stop):
+        start = flat.rfind(b"\n", stop, found.start()) + 1 or stop
+        stop = flat.find(b"\n", found.start())
+        stop = len(flat) if stop < 0 else stop
+        yield start, stop
+
+
+def _newest_frames(data: bytes, lines: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """Leave out the frames of a bar that its next frame redraws: a log may be nothing but such frames."""
+    held, old = None, None
+    for line in lines:
+        new = frame_in(data, *line)
+        if held is not None and not (new and old and redraws(new, old)):
+            yield held
+        held, old = line, new
+    if held is not None:
+        yield held
+
+
+def peek(state: LogState, *, at: datetime | None = None) -> set[str]:
+    """Read the figures of the unfinished last line, if it is whole in itself; return as ``follow`` does.
+
+    A bar ends its frame only when it draws the next one, so that the last one never ends.
+    """
+    if not state.rest.rstrip().endswith(_WHOLE_AT) or state.torn or state.closed:
+        return set()
+    found = progress_in(clean(state.rest)) if WANTED.search(state.rest) else None
+    if found is None or not note_progress(state.trace, state.counters, found, at):
+        return set()
+    state.said = True
+    return {state.run_id}
+
+
+def _read_line(state: LogState, line: str, at: datetime | None) -> str | None:
     if sweep_id := sweep_in(line):
         state.sweep_id = sweep_id
     if run_id := run_in(line):
-        return _start_run(state, run_id)
-    trace = state.traces.setdefault(state.run_id, Trace(state.run_id, state.sweep_id))
-    changed = _note_progress(trace, line) | _note_cause(trace, state.line, line)
+        return _name_run(state, run_id)
+    if closes_start(line):
+        note_cause(state.trace, cause_in(line), state.line + 1 if state.numbered else 0, line)
+        state.closed = True
+        return state.run_id
+    return _read_figures(state, line, at)
+
+
+def _read_figures(state: LogState, line: str, at: datetime | None) -> str | None:
+    found, cause = progress_in(line), cause_in(line)
+    if state.closed and found is None and (cause is None or follows_a_signal(line)):
+        return None  # the last words of what Slurm is ending
+    if found is None and cause is None:
+        return None
+    if state.closed:
+        _begin(state, state.trace)
+    changed = found is not None and note_progress(state.trace, state.counters, found, at)
+    changed |= note_cause(state.trace, cause, state.line + 1 if state.numbered else 0, line)
+    state.said |= changed
     return state.run_id if changed else None
 
 
-def _start_run(state: LogState, run_id: str) -> str:
+def _name_run(state: LogState, run_id: str) -> str:
+    """A start is named by the script and by the client too: it is one start until something else was said."""
+    same = run_id == state.run_id and not state.closed and not state.said
     state.run_id = run_id
-    trace = state.traces.setdefault(run_id, Trace(run_id))
+    trace = state.trace
     trace.sweep_id = state.sweep_id
-    trace.starts += 1
-    trace.evidence = []
+    if not (same and trace.starts):
+        _begin(state, trace)
     return run_id
 
 
-def _note_progress(trace: Trace, line: str) -> bool:
-    found = progress_in(line)
-    if found is None:
-        return False
-    for name in ("epoch", "step", "target_epochs"):
-        value = getattr(found, name)
-        if value is not None:
-            setattr(trace, name, value)
-    if found.loss is not None:
-        trace.loss_is_finite = math.isfinite(found.loss)
-        trace.loss = found.loss if trace.loss_is_finite else None
-    return True
+def _begin(state: LogState, trace: Trace) -> None:
+    begin_start(trace)
+    state.counters = Counters()
+    state.closed = state.said = False
 
 
-def _note_cause(trace: Trace, number: int, line: str) -> bool:
-    slug = cause_in(line)
-    if slug is None or len(trace.evidence) >= MAX_EVIDENCE:
-        return False
-    trace.evidence.append({"class": slug, "line": number, "text": line.strip()[:300]})
-    return True
+def leave_gap(state: LogState) -> None:
+    """Go on behind a part that is not read: no line there is known, so neither is the run that it speaks of."""
+    state.run_id, state.rest, state.mark = "", b"", b""
+    state.closed = state.said = state.numbered = False
+    state.torn = True
+    state.gap_at = None
+    state.counters = Counters()
+
+
+def begin_again(state: LogState, *, same_run: bool) -> None:
+    """Go on at the beginning of a file whose content was replaced.
+
+    ``same_run`` where the file is the same one, cut short: then what follows is the next start of the run that was
+    under way, whose progress is kept. Otherwise nobody knows whose lines follow until one names a run.
+    """
+    state.line, state.rest, state.mark, state.gap_at = 0, b"", b"", None
+    state.torn, state.numbered = False, True
+    state.run_id = state.run_id if same_run else ""
+    state.closed = state.run_id in state.traces
 
 
 def dump_state(state: LogState) -> dict[str, Any]:
-    """Return the state without its traces as JSON; they have rows of their own."""
-    return {"line": state.line, "run_id": state.run_id, "sweep_id": state.sweep_id, "rest": state.rest}
+    """Return the state without its traces as JSON; they have rows of their own.
+
+    Bytes are kept as the text of the same numbers; PostgreSQL takes no NUL, and no parser misses one.
+    """
+    dumped = {name: getattr(state, name) for name in _PLAIN}
+    return dumped | {
+        "rest": state.rest.replace(b"\x00", b"").decode("latin-1"),
+        "mark": state.mark.hex(),
+        "counters": asdict(state.counters),
+    }
+
+
+def restore_state(dumped: dict[str, Any], traces: Iterable[Trace]) -> LogState:
+    state = LogState(traces={trace.run_id: trace for trace in traces})
+    for name in _PLAIN:
+        setattr(state, name, dumped.get(name, getattr(state, name)))
+    state.rest = str(dumped.get("rest", "")).encode("latin-1", errors="ignore")
+    state.mark = bytes.fromhex(str(dumped.get("mark", "")))
+    state.counters = Counters(**dumped.get("counters", {}))
+    return state
 
 
 def trace_values(trace: Trace) -> dict[str, Any]:
     return asdict(trace)
-
-
-def restore_state(dumped: dict[str, Any], traces: Iterable[Trace]) -> LogState:
-    return LogState(
-        line=int(dumped.get("line", 0)),
-        run_id=str(dumped.get("run_id", "")),
-        sweep_id=str(dumped.get("sweep_id", "")),
-        rest=str(dumped.get("rest", "")),
-        traces={trace.run_id: trace for trace in traces},
-    )

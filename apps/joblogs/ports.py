@@ -5,7 +5,7 @@ Errors are ``Transient`` (the filesystem does not answer, permission denied) fro
 a file that is not there is None or an empty list, because logs appear late and are cleaned up early.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -24,11 +24,21 @@ class FileStamp:
 class LogStore(Protocol):
     """Where job logs are."""
 
+    def check(self, folder: Path) -> bool:
+        """Tell whether the folder is there; ``Transient`` when its filesystem does not answer in time."""
+
     def stamp(self, path: Path) -> FileStamp | None:
         """The file's stamp; None where there is no regular file."""
 
     def read(self, path: Path, offset: int, limit: int) -> bytes:
-        """At most ``limit`` bytes from byte ``offset`` on."""
+        """At most ``limit`` bytes from byte ``offset`` on; ``Transient`` where there is no regular file any more."""
 
-    def find(self, root: Path, patterns: Sequence[str]) -> list[Path]:
-        """The files below ``root`` that match a pattern, sorted; none outside of ``root``."""
+    def inodes(self, folder: Path) -> dict[str, int]:
+        """The inode of every entry of a folder, by name; empty where there is no such folder."""
+
+    def find(self, root: Path, patterns: Sequence[str], numbers: Collection[str] | None = None) -> list[Path]:
+        """The files below ``root`` that match a pattern, sorted; none outside of ``root``.
+
+        With ``numbers``, only those in whose name one of these stands as a whole number. However many patterns and
+        numbers are asked for, each folder is listed once.
+        """

@@ -3,17 +3,30 @@
 from collections import defaultdict
 from collections.abc import Iterable
 
-from apps.joblogs.models import LogFile, LogTrace
+from django.db.models import F, Q
+
+from apps.joblogs.models import LogFile, LogSharer, LogTrace
+
+Key = tuple[str, str]
+_NEWEST_LAST = ("log__modified_at", F("progress_at").asc(nulls_first=True), "pk")
 
 
-def traces_by_job(keys: Iterable[tuple[str, str]]) -> dict[tuple[str, str], list[LogTrace]]:
-    """Return the traces of each (cluster, job id), in one query; newest log last."""
+def traces_by_job(keys: Iterable[Key]) -> dict[Key, list[LogTrace]]:
+    """Return the traces of each (cluster, job id), in two queries; newest log last, in it newest progress last.
+
+    A log to which several jobs write is each one's.
+    """
     wanted = set(keys)
-    rows = LogTrace.objects.filter(log__job_id__in={job_id for _, job_id in wanted}).select_related("log")
-    found: dict[tuple[str, str], list[LogTrace]] = defaultdict(list)
-    for row in rows.order_by("log__modified_at", "pk"):
-        if (row.log.cluster, row.log.job_id) in wanted:
-            found[row.log.cluster, row.log.job_id].append(row)
+    ids = {job_id for _, job_id in wanted}
+    shared: dict[int, list[Key]] = defaultdict(list)
+    for pk, cluster, job_id in LogSharer.objects.filter(job_id__in=ids).values_list("log", "cluster", "job_id"):
+        shared[pk].append((cluster, job_id))
+    rows = LogTrace.objects.filter(Q(log__job_id__in=ids) | Q(log__in=shared.keys())).select_related("log")
+    found: dict[Key, list[LogTrace]] = defaultdict(list)
+    for row in rows.order_by(*_NEWEST_LAST):
+        for key in [(row.log.cluster, row.log.job_id), *shared.get(row.log_id, [])]:
+            if key in wanted:
+                found[key].append(row)
     return found
 
 
@@ -21,11 +34,25 @@ def traces_by_run(run_ids: Iterable[str]) -> dict[str, list[LogTrace]]:
     """Return the traces that name each run id, in one query; newest log last."""
     found: dict[str, list[LogTrace]] = defaultdict(list)
     rows = LogTrace.objects.filter(run_id__in=set(run_ids)).select_related("log")
-    for row in rows.order_by("log__modified_at", "pk"):
+    for row in rows.order_by(*_NEWEST_LAST):
         found[row.run_id].append(row)
     return found
 
 
-def jobs_to_catch_up_with() -> set[tuple[str, str]]:
+def jobs_naming(run_ids: Iterable[str]) -> dict[str, set[Key]]:
+    """Return for each run id the (cluster, job id) of the jobs whose logs name it, in two queries."""
+    logs: dict[int, set[str]] = defaultdict(set)
+    found: dict[str, set[Key]] = defaultdict(set)
+    for run_id, traces in traces_by_run(run_ids).items():
+        for trace in traces:
+            logs[trace.log_id].add(run_id)
+            found[run_id].add((trace.log.cluster, trace.log.job_id))
+    for pk, cluster, job_id in LogSharer.objects.filter(log__in=logs).values_list("log", "cluster", "job_id"):
+        for run_id in logs[pk]:
+            found[run_id].add((cluster, job_id))
+    return found
+
+
+def jobs_to_catch_up_with() -> set[Key]:
     """Return the (cluster, job id) of jobs whose logs were not read to their end."""
     return set(LogFile.objects.filter(behind=True).values_list("cluster", "job_id"))

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from django.db import transaction
 from django.db.models import Q, QuerySet
 
-from apps.joblogs.selectors import traces_by_job, traces_by_run
+from apps.joblogs.selectors import jobs_naming, traces_by_job
 from apps.links.domain import AttemptFact, Link, RunFact, links_of
 from apps.links.models import AgentLink, RunLink
 from apps.slurm.models import Job
@@ -42,9 +42,8 @@ def _run_fact(run: Run) -> RunFact:
 
 
 def _candidates(runs: list[Run]) -> dict[int, list[AttemptFact]]:
-    """Return every life of every job that may carry each run, in four queries."""
-    traces = traces_by_run(run.run_id for run in runs)
-    named = {run_id: {(t.log.cluster, t.log.job_id) for t in found} for run_id, found in traces.items()}
+    """Return every life of every job that may carry each run, in five queries."""
+    named = jobs_naming(run.run_id for run in runs)
     raw_ids = set().union(*(run.raw_job_ids for run in runs))
     first = Job.objects.filter(
         Q(raw_id__in=raw_ids)

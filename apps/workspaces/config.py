@@ -97,6 +97,23 @@ class SlurmConfig(_Section):
         return self
 
 
+class LogsConfig(_Section):
+    """What reading job logs may cost; a log that says more is read at its head and its tail."""
+
+    max_bytes_per_log: int = Field(
+        default=64 << 20, ge=1, description="bytes of one log in one pass; of more, the middle is left out and noted"
+    )
+    max_bytes_per_pass: int = Field(
+        default=256 << 20, ge=1, description="bytes of all logs in one pass; the rest is read in the next passes"
+    )
+    seconds_per_pass: float = Field(
+        default=30, gt=0, description="how long one pass may read; the rest is read in the next passes"
+    )
+    max_line_bytes: int = Field(
+        default=4000, ge=80, le=1 << 20, description="of a longer line only this beginning is looked at"
+    )
+
+
 class ResumeConfig(_Section):
     script: str = Field(default="", description="the batch script that continues a run")
     args: list[str] = Field(default=[], description="its arguments; placeholders {sweep_id} and {run_id}")
@@ -153,6 +170,7 @@ class SweepboardConfig(_Section):
     wandb: WandbConfig = WandbConfig()
     slurm: SlurmConfig = SlurmConfig()
     retention: RetentionConfig = RetentionConfig()
+    logs: LogsConfig = LogsConfig()
     workspace: list[WorkspaceConfig] = []
 
     @model_validator(mode="after")

@@ -8,6 +8,7 @@ from pydantic.fields import FieldInfo
 
 from apps.workspaces.config import (
     ClusterConfig,
+    LogsConfig,
     ResumeConfig,
     RetentionConfig,
     SlurmConfig,
@@ -36,6 +37,7 @@ def sample_config() -> str:
         _section("[slurm]", "slurm", SlurmConfig, leave_out=("cluster",)),
         f"# {SlurmConfig.model_fields['cluster'].description}:\n"
         + _commented(_section("[[slurm.cluster]]", "slurm.cluster", ClusterConfig)),
+        _section("[logs]", "logs", LogsConfig),
         _section("[retention]", "retention", RetentionConfig),
         "# One [[workspace]] for each checkout on the shared filesystem.",
         _section("[[workspace]]", "workspace", WorkspaceConfig),

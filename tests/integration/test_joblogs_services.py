@@ -1,15 +1,20 @@
 """Reading what was appended to logs, on a real filesystem."""
 
 import os
+import random
 from pathlib import Path
 
 import pytest
 
+from apps.joblogs import reading
 from apps.joblogs.adapters.filesystem import FilesystemLogStore
+from apps.joblogs.domain import MARK
 from apps.joblogs.models import LogFile, LogTrace
+from apps.joblogs.reading import Budget
+from apps.joblogs.selectors import jobs_naming, jobs_to_catch_up_with, traces_by_job
 from apps.joblogs.services import read_logs
 from apps.slurm.models import Job
-from apps.workspaces.config import WorkspaceConfig
+from apps.workspaces.config import LogsConfig, WorkspaceConfig
 from apps.workspaces.models import Workspace
 from tests.factories.rows import JobFactory, WorkspaceFactory
 
@@ -18,13 +23,14 @@ START = "wandb: Agent Starting Run: {} with config:\n"
 
 
 class CountingStore(FilesystemLogStore):
-    """Counts the bytes that are read."""
+    """Counts the bytes that are read, but not the few before the offset by which a log is known again."""
 
     bytes_read = 0
 
     def read(self, path: Path, offset: int, limit: int) -> bytes:
         chunk = super().read(path, offset, limit)
-        self.bytes_read += len(chunk)
+        if limit != MARK:
+            self.bytes_read += len(chunk)
         return chunk
 
 
@@ -38,8 +44,13 @@ def job(log: Path) -> Job:
     return JobFactory(stdout_path=str(log), stderr_path=str(log.with_suffix(".err")))
 
 
-def read(*jobs: Job, store: FilesystemLogStore | None = None, workspaces: list[Workspace] | None = None) -> set[str]:
-    changed = read_logs(jobs=jobs, store=store or FilesystemLogStore(), workspaces=workspaces or [])
+def read(
+    *jobs: Job,
+    store: FilesystemLogStore | None = None,
+    workspaces: list[Workspace] | None = None,
+    limits: LogsConfig | None = None,
+) -> set[str]:
+    changed = read_logs(jobs=jobs, store=store or FilesystemLogStore(), workspaces=workspaces or [], limits=limits)
     return {job_id for _, job_id in changed}
 
 
@@ -76,25 +87,6 @@ def test_a_line_that_was_caught_half_written_is_read_whole(job: Job, log: Path) 
     append(log, "0 step 9\n")
     read(job)
     assert (trace("aaa111").epoch, trace("aaa111").target_epochs, trace("aaa111").step) == (4.0, 10.0, 9)
-
-
-def test_a_log_that_was_cut_short_is_read_from_its_beginning(job: Job, log: Path) -> None:
-    log.write_text(START.format("aaa111") + "Epoch 9/10\n")
-    read(job)
-    log.write_text(START.format("bbb222"))
-    read(job)
-    assert list(LogTrace.objects.values_list("run_id", flat=True)) == ["bbb222"]
-
-
-def test_a_log_that_was_replaced_is_read_from_its_beginning(job: Job, log: Path) -> None:
-    log.write_text(START.format("aaa111"))
-    read(job)
-    fresh = log.with_suffix(".new")
-    fresh.write_text(START.format("bbb222") + "Epoch 1/10\n" * 20)
-    fresh.replace(log)
-    read(job)
-    assert trace("bbb222").epoch == 1.0
-    assert not LogTrace.objects.filter(run_id="aaa111").exists()
 
 
 def test_output_and_errors_are_two_logs_of_one_job(job: Job, log: Path) -> None:
@@ -148,18 +140,145 @@ def test_a_links_that_lead_out_or_to_themselves_are_not_followed(workspace_root:
     assert LogFile.objects.count() == 0
 
 
-def test_a_large_log_is_caught_up_with_over_several_passes(
-    job: Job, log: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from apps.joblogs import services
+def test_a_match_for_a_jobs_number_is_no_array_tasks(workspace_root: Path) -> None:
+    for name, run_id in (("train_99_12", "aaa111"), ("train_112", "bbb222"), ("train_12", "ccc333")):
+        (workspace_root / "logs" / f"{name}.out").write_text(START.format(run_id))
+    assert read(JobFactory(job_id="12"), workspaces=[workspace(workspace_root)]) == {"12"}
+    assert list(LogTrace.objects.values_list("run_id", flat=True)) == ["ccc333"]
 
-    monkeypatch.setattr(services, "CHUNK", 7)
-    monkeypatch.setattr(services, "MAX_BYTES_PER_PASS", 50)
-    log.write_text(START.format("aaa111") + "Epoch 5/10\n" * 20)
+
+def test_a_job_whose_own_name_ends_in_a_number_has_its_log(workspace_root: Path) -> None:
+    (workspace_root / "logs" / "glue_2024_12.out").write_text(START.format("aaa111"))
+    assert read(JobFactory(job_id="12", name="glue_2024"), workspaces=[workspace(workspace_root)]) == {"12"}
+
+
+def test_two_jobs_that_share_one_log_both_find_their_runs_in_it(job: Job, log: Path) -> None:
+    other = JobFactory(stdout_path=str(log))
+    log.write_text(START.format("aaa111") + "Epoch 3/10\n" + START.format("bbb222") + "Epoch 5/10\n")
     store = CountingStore()
-    read(job, store=store)
+    assert read(job, other, store=store) == {job.job_id, other.job_id}
+    assert store.bytes_read == log.stat().st_size, "it is read once"
+    keys = [("memory", job.job_id), ("memory", other.job_id)]
+    found = traces_by_job(keys)
+    assert [{one.run_id: one.epoch for one in found[key]} for key in keys] == [{"aaa111": 3.0, "bbb222": 5.0}] * 2
+    assert jobs_naming(["bbb222"]) == {"bbb222": set(keys)}
+
+
+def test_a_job_that_comes_to_a_known_log_later_shares_it(job: Job, log: Path) -> None:
+    log.write_text(START.format("aaa111"))
+    read(job)
+    other = JobFactory(stdout_path=str(log))
+    append(log, START.format("bbb222"))
+    read(other)
+    assert jobs_naming(["bbb222"])["bbb222"] == {("memory", job.job_id), ("memory", other.job_id)}
+
+
+def test_the_last_line_of_an_ended_job_needs_no_end(log: Path) -> None:
+    job = JobFactory(stdout_path=str(log))
+    log.write_text(START.format("aaa111") + "Epoch 4/10\nValueError: no")
+    read(job)
+    assert trace("aaa111").evidence == []
+    job.state = "FAILED"
+    assert read(job) == {job.job_id}
+    assert [item["class"] for item in trace("aaa111").evidence] == ["python-error"]
+    assert read(job) == set()
+
+
+def test_the_last_frame_of_a_bar_is_read_while_the_job_runs(job: Job, log: Path) -> None:
+    log.with_suffix(".err").write_text("\r 45%|####5     | 450/1000 [00:12<00:15, 36.2it/s]")
+    read(job)
+    found = trace("")
+    assert (found.step, found.total_steps, found.steps_per_second) == (450, 1000, 36.2)
+    assert found.progress_at == found.log.modified_at
+
+
+def test_a_large_log_is_caught_up_with_over_several_passes(job: Job, log: Path) -> None:
+    log.write_text(START.format("aaa111") + "Epoch 5/10\n" * 20)
+    store, limits = CountingStore(), LogsConfig(max_bytes_per_pass=50)
+    read(job, store=store, limits=limits)
     assert store.bytes_read == 50
+    assert jobs_to_catch_up_with() == {("memory", job.job_id)}
     for _ in range(10):
-        read(job, store=store)
+        read(job, store=store, limits=limits)
     assert trace("aaa111").epoch == 5.0
     assert store.bytes_read == log.stat().st_size
+    assert jobs_to_catch_up_with() == set()
+
+
+def test_what_waited_longest_is_read_first(tmp_path: Path) -> None:
+    jobs = [JobFactory(stdout_path=str(tmp_path / f"train_{n}.out")) for n in range(4)]
+    text = START.format("aaa111") + "x" * 100 + "\n"
+    for job in jobs:
+        Path(job.stdout_path).write_text(text)
+    limits = LogsConfig(max_bytes_per_pass=len(text))
+    read_in_turn = []
+    for _ in range(8):
+        for job in jobs:
+            append(Path(job.stdout_path), "x" * 150 + "\n")
+        before = dict(LogFile.objects.values_list("path", "offset"))
+        read(*jobs, limits=limits)
+        after = dict(LogFile.objects.values_list("path", "offset"))
+        read_in_turn.append({path for path, offset in after.items() if offset != before.get(path, 0)})
+    assert set().union(*read_in_turn[:4]) == {job.stdout_path for job in jobs}
+    assert set().union(*read_in_turn[4:]) == {job.stdout_path for job in jobs}
+    assert LogFile.objects.filter(behind=True).count() == len(jobs)
+
+
+def test_a_pass_ends_when_its_seconds_are_over_and_the_next_goes_on(
+    job: Job, log: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ticks = iter(range(100))
+    monkeypatch.setattr(reading, "CHUNK", 40)
+    monkeypatch.setattr(Budget.__init__, "__defaults__", (lambda: float(next(ticks)),))
+    log.write_text(START.format("aaa111") + "Epoch 5/10\n" * 100)
+    store = CountingStore()
+    read(job, store=store, limits=LogsConfig(seconds_per_pass=5))
+    assert store.bytes_read < log.stat().st_size
+    assert LogFile.objects.get(path=str(log)).behind
+    read(job, store=store, limits=LogsConfig(seconds_per_pass=90))
+    assert store.bytes_read == log.stat().st_size
+
+
+def test_of_a_log_that_is_too_long_head_and_tail_are_read_and_the_gap_is_noted(job: Job, log: Path) -> None:
+    log.write_text(
+        START.format("aaa111") + "Epoch 1/10\n" + "nothing\n" * 1000 + START.format("bbb222") + "nothing\n" * 1000
+        + "Epoch 9/10\nValueError: x\n"
+    )  # fmt: skip
+    store = CountingStore()
+    read(job, store=store, limits=LogsConfig(max_bytes_per_log=400))
+    row = LogFile.objects.get()
+    assert store.bytes_read == 400
+    assert (row.offset, row.skipped_bytes, row.behind) == (log.stat().st_size, log.stat().st_size - 400, False)
+    assert f"{row.skipped_bytes} bytes" in row.notes[0]["text"]
+    assert trace("aaa111").epoch == 1.0
+    assert trace("aaa111").evidence == [], "whose error it was nobody knows"
+    assert (trace("").epoch, [item["class"] for item in trace("").evidence]) == (9.0, ["python-error"])
+    append(log, START.format("ccc333") + "Epoch 2/10\n")
+    read(job, store=store, limits=LogsConfig(max_bytes_per_log=400))
+    assert trace("ccc333").epoch == 2.0
+
+
+def test_a_gap_is_left_even_if_the_pass_ends_before_it(job: Job, log: Path) -> None:
+    log.write_text("nothing\n" * 2000 + "Epoch 9/10\n")
+    store, limits = CountingStore(), LogsConfig(max_bytes_per_log=400, max_bytes_per_pass=150)
+    for _ in range(5):
+        read(job, store=store, limits=limits)
+    assert trace("").epoch == 9.0
+    assert store.bytes_read <= 400 + 150
+
+
+def test_a_line_without_end_keeps_no_more_than_its_beginning(job: Job, log: Path) -> None:
+    limits = LogsConfig(max_line_bytes=100)
+    log.write_text("Epoch 3/10 " + "x" * 5000)
+    read(job, limits=limits)
+    assert len(LogFile.objects.get().carry["rest"]) == 100
+    append(log, "y" * 5000 + " Run: ccc333\nEpoch 4/10\n")
+    read(job, limits=limits)
+    assert (trace("").epoch, LogTrace.objects.count()) == (4.0, 1)
+
+
+def test_rubbish_and_zeros_are_read_without_harm(job: Job, log: Path) -> None:
+    log.write_bytes(random.Random(3).randbytes(300_000) + b"\n" + b"\x00" * 100_000 + b"\nEpoch 2/10\n\x00\x00Epo\x00")
+    read(job)
+    assert trace("").epoch == 2.0
+    assert "\x00" not in LogFile.objects.get().carry["rest"]

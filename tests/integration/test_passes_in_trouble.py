@@ -14,7 +14,7 @@ from apps.board.report import active_sweeps_markdown
 from apps.board.selectors import active_sweeps
 from apps.checkpoints.models import Checkpoint
 from apps.flags.models import RunStatus
-from apps.joblogs import services as joblogs
+from apps.joblogs.reading import Reading
 from apps.ops import sync
 from apps.workspaces.models import Workspace
 from tests.factories.moments import NOW
@@ -50,10 +50,10 @@ def test_a_reader_that_crashes_stops_no_other_log(
     glue: Workspace,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def crash(*args: Any) -> bool:
+    def crash(*args: Any) -> set[str]:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(joblogs, "_read_on", crash)
+    monkeypatch.setattr(Reading, "read_on", crash)
     both()
     assert RunStatus.objects.get().slurm_state == "RUNNING"
 
@@ -62,9 +62,10 @@ def test_the_log_of_an_ended_job_is_read_to_its_end(
     world: World,
     training: str,
     glue: Workspace,
-    monkeypatch: pytest.MonkeyPatch,
+    settings: Any,
 ) -> None:
-    monkeypatch.setattr(joblogs, "MAX_BYTES_PER_PASS", 100)
+    with Path(settings.CONFIG_FILE).open("a") as config:
+        config.write("[logs]\nmax_bytes_per_pass = 100\n")
     append(log_of(glue, training), "nothing to see here\n" * 20 + "Epoch 10/10 step 1000 loss 0.1\n")
     world.scheduler.finish(training, "COMPLETED")
     world.glue.runs[0] = replace(world.glue.runs[0], state="finished")

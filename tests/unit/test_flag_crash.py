@@ -4,7 +4,7 @@ import pytest
 
 from apps.flags.domain import Evidence, Resumable
 from apps.flags.rules.crash import RESUMABLE, failure_of
-from apps.joblogs.parsers import _CAUSES
+from apps.joblogs.parsers import CAUSES
 from apps.links.states import MOVED_ON, NO_JOB, UNKNOWN
 from tests.factories.facts import run_facts
 from tests.factories.moments import NOW
@@ -81,4 +81,4 @@ def test_a_run_that_did_not_end_badly_has_no_cause_of_death(wandb: str, slurm: s
 
 
 def test_every_cause_that_a_log_can_name_is_a_known_crash_class() -> None:
-    assert {slug for slug, _ in _CAUSES} <= RESUMABLE.keys()
+    assert {slug for slug, _ in CAUSES} <= RESUMABLE.keys()

@@ -1,9 +1,11 @@
 """Logs held in memory, for unit tests."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 
+from apps.core.errors import Transient
 from apps.joblogs.ports import FileStamp
 
 
@@ -24,17 +26,30 @@ class MemoryLogStore:
             self.write(path, b"")
         self.files[path] += content
 
+    def check(self, folder: Path) -> bool:
+        return any(path.is_relative_to(folder) for path in self.files)
+
     def stamp(self, path: Path) -> FileStamp | None:
         if path not in self.files:
             return None
         return FileStamp(self._inodes[path], len(self.files[path]), datetime(2026, 1, 1, tzinfo=UTC))
 
     def read(self, path: Path, offset: int, limit: int) -> bytes:
+        if path not in self.files:
+            raise Transient(f"{path} cannot be read: it is not there.")
         return self.files[path][offset : offset + limit]
 
-    def find(self, root: Path, patterns: Sequence[str]) -> list[Path]:
+    def inodes(self, folder: Path) -> dict[str, int]:
+        return {path.name: inode for path, inode in self._inodes.items() if path.parent == folder}
+
+    def find(self, root: Path, patterns: Sequence[str], numbers: Collection[str] | None = None) -> list[Path]:
         below = [path for path in self.files if path.is_relative_to(root)]
-        return sorted(path for path in below if any(_matches(path.relative_to(root), pattern) for pattern in patterns))
+        return sorted(
+            path
+            for path in below
+            if any(_matches(path.relative_to(root), pattern) for pattern in patterns)
+            and (numbers is None or not set(re.findall(r"\d+", path.name)).isdisjoint(numbers))
+        )
 
 
 def _matches(path: Path, pattern: str) -> bool:
