@@ -21,7 +21,12 @@ COLUMNS = (
     ("heartbeat", "Heartbeat"),
 )
 SOURCE_NAMES = {"wandb": "W&B", "slurm": "Slurm", "join": "Joining", "config": "Configuration"}
-OTHER_NAMES = {"wandb-local": "Run folders", "wandb-history": "W&B histories", "wandb-deletions": "Deleted runs"}
+OTHER_NAMES = {
+    "wandb-local": "Run folders",
+    "wandb-history": "W&B histories",
+    "wandb-deletions": "Deleted runs",
+    "logs": "Job logs",
+}
 STALE_AFTER_SECONDS = 180
 
 

@@ -7,6 +7,8 @@ from enum import StrEnum
 from apps.links.states import Meaning
 from apps.workspaces.domain import Policy
 
+LONGEST_WAIT = 24 * 365.0  # hours; a run that needs longer has no time that anybody would plan with
+
 
 class Severity(StrEnum):
     CRITICAL = "critical"
@@ -30,18 +32,44 @@ class Resumable(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Epoch and step that were reached, and where that was read. ``percent`` needs a target that somebody set."""
+    """Epoch and step that were reached, where that was read and when.
+
+    ``percent`` needs a target that somebody set, or a bar that counts to a total. ``epochs_per_hour`` is over all
+    the time in jobs; ``disagreement`` says what other sources say, where they contradict this one.
+    """
 
     epoch: float | None = None
     step: int | None = None
     target_epochs: float | None = None
     source: ProgressSource = ProgressSource.NONE
+    total_steps: int | None = None
+    steps_per_second: float | None = None
+    epochs_per_hour: float | None = None
+    at: datetime | None = None
+    disagreement: str = ""
 
     @property
     def percent(self) -> float | None:
-        if self.epoch is None or not self.target_epochs:
+        if self.epoch is not None and self.target_epochs:
+            part = self.epoch / self.target_epochs
+        elif self.step is not None and self.total_steps:
+            part = self.step / self.total_steps
+        else:
             return None
-        return max(0.0, min(100.0, 100.0 * self.epoch / self.target_epochs))
+        return max(0.0, min(100.0, 100.0 * part))
+
+    @property
+    def done_at(self) -> datetime | None:
+        """When the target will be reached at this pace, from when the progress was read."""
+        if self.at is None:
+            return None
+        if self.epoch is not None and self.target_epochs and self.epochs_per_hour:
+            hours = (self.target_epochs - self.epoch) / self.epochs_per_hour
+        elif self.step is not None and self.total_steps and self.steps_per_second:
+            hours = (self.total_steps - self.step) / self.steps_per_second / 3600
+        else:
+            return None
+        return self.at + timedelta(hours=min(max(0.0, hours), LONGEST_WAIT))
 
 
 @dataclass(frozen=True, slots=True)

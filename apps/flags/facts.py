@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from apps.audit.selectors import Freshness, freshness
 from apps.flags.domain import Evidence, JobFacts, Progress, ProgressSource, RunFacts
+from apps.flags.progress import Reading, progress_from
 from apps.joblogs.models import LogTrace
 from apps.joblogs.selectors import traces_by_job
 from apps.links.domain import JobTime
@@ -72,7 +73,7 @@ def _gather_one(
         policy=policy_of(workspace) if workspace else Policy(),
         slurm_state=slurm_state,
         meaning=meaning(run.state, slurm_state),
-        progress=progress_of(run, own),
+        progress=progress_of(run, own, time),
         known=_known(run, current, sources),
         url=run.url,
         created_at=run.created_at,
@@ -149,22 +150,33 @@ def traces_of(run: Run, linked: list[LinkedJob], traces: dict[tuple[str, str], l
     return found
 
 
-def progress_of(run: Run, traces: list[LogTrace]) -> Progress:
+def progress_of(run: Run, traces: list[LogTrace], time: JobTime) -> Progress:
     """Return the run's progress from the best source: its log, then its checkpoint, then W&B's summary.
 
     The target is the config's; a log that prints it (``Epoch 3/10``) is believed where no config says so.
     """
-    target = target_epochs(run.config, run.sweep.config if run.sweep else None)
     logged = next((trace for trace in reversed(traces) if trace.epoch is not None or trace.step is not None), None)
-    if logged is not None:
-        return Progress(logged.epoch, logged.step, target or logged.target_epochs, ProgressSource.LOG)
-    checkpoint = getattr(run, "checkpoint", None)
-    if checkpoint is not None and (checkpoint.epoch is not None or checkpoint.step is not None):
-        return Progress(checkpoint.epoch, checkpoint.step, target, ProgressSource.CHECKPOINT)
+    target = target_epochs(run.config, run.sweep.config if run.sweep else None)
+    readings = [_logged(logged)] if logged else []
+    if (checkpoint := getattr(run, "checkpoint", None)) is not None:
+        readings.append(
+            Reading(ProgressSource.CHECKPOINT, checkpoint.epoch, checkpoint.step, at=checkpoint.modified_at)
+        )
     epoch, step = summary_epoch(run.summary), summary_step(run.summary)
-    if epoch is None and step is None:
-        return Progress(target_epochs=target)
-    return Progress(epoch, step, target, ProgressSource.SUMMARY)
+    readings.append(Reading(ProgressSource.SUMMARY, epoch, step, at=run.trained_until or run.heartbeat_at))
+    target = target or (logged.target_epochs if logged else None)
+    return progress_from(readings, target, time, live=run.state in LIVE_RUN_STATES)
+
+
+def _logged(trace: LogTrace) -> Reading:
+    return Reading(
+        source=ProgressSource.LOG,
+        epoch=trace.epoch,
+        step=trace.step,
+        total_steps=trace.total_steps,
+        steps_per_second=trace.steps_per_second,
+        at=trace.progress_at or trace.log.modified_at,
+    )
 
 
 def job_time_of(run: Run, linked: list[LinkedJob]) -> JobTime:

@@ -17,6 +17,7 @@ class RunStatus(models.Model):
     ``ticking_since`` on ``ticking_gpus`` GPUs comes on top, so that the row stays the same while nothing happens.
 
     ``wandb_state`` is the one that was judged; a run that has another one by now was never judged anew.
+    ``done_at`` is when a live run reaches its target at its pace; ``disagreement`` says which source contradicts.
     ``job_how`` and ``job_evidence`` say how we know that ``job`` carries the run.
     ``slurm_state`` may be NO JOB, UNKNOWN or NEXT RUN; ``agree`` is None where one side is unknown.
     """
@@ -35,6 +36,11 @@ class RunStatus(models.Model):
     target_epochs = models.FloatField(null=True)
     percent = models.FloatField(null=True)
     progress_source = models.CharField(max_length=20, blank=True)
+    progress_at = models.DateTimeField(null=True)
+    epochs_per_hour = models.FloatField(null=True)
+    steps_per_second = models.FloatField(null=True)
+    done_at = models.DateTimeField(null=True)
+    disagreement = models.CharField(max_length=300, blank=True)
     runtime_seconds = models.FloatField(null=True)
     gpu_seconds = models.FloatField(default=0)
     ticking_since = models.DateTimeField(null=True)

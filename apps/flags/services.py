@@ -15,6 +15,7 @@ from apps.flags.models import Flag, RunStatus
 from apps.flags.rules.crash import failure_of
 from apps.flags.rules.registry import RUN_RULES, SWEEP_RULES, Verdicts, judge, severity_of
 from apps.sweeps.models import Sweep
+from apps.sweeps.ports import LIVE_RUN_STATES
 from apps.sweeps.selectors import offline_runs_of_sweeps
 from apps.workspaces.selectors import policy_of
 
@@ -102,6 +103,11 @@ def _status_row(one: Gathered) -> dict[str, Any]:
         "target_epochs": facts.progress.target_epochs,
         "percent": facts.progress.percent,
         "progress_source": facts.progress.source.value,
+        "progress_at": facts.progress.at,
+        "epochs_per_hour": facts.progress.epochs_per_hour,
+        "steps_per_second": facts.progress.steps_per_second,
+        "done_at": facts.progress.done_at if facts.wandb_state in LIVE_RUN_STATES else None,
+        "disagreement": facts.progress.disagreement[:300],
         "runtime_seconds": one.time.seconds if facts.runtime_seconds is not None else None,
         "gpu_seconds": one.time.gpu_seconds,
         "ticking_since": one.time.since,

@@ -16,6 +16,7 @@ TITLES = {
     "wandb-local": "Run folders",
     "wandb-history": "W&B histories",
     "wandb-deletions": "Deleted runs",
+    "logs": "Job logs",
     "retention": "Thinning out",
     "join": "Joining",
     "config": "Configuration",

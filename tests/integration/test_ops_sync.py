@@ -16,6 +16,7 @@ from apps.core.locks import lease
 from apps.flags.models import Flag, RunStatus
 from apps.ops import sync
 from apps.slurm.models import Job
+from apps.slurm.ports import Submission
 from apps.sweeps.models import Run
 from apps.workspaces.models import Workspace
 from tests.factories.moments import NOW, before
@@ -126,6 +127,20 @@ def test_redoing_everything_changes_nothing_that_was_right(training: str) -> Non
     before_ = RunStatus.objects.values("pair", "epoch", "slurm_state", "job").get()
     sync.redo_everything()
     assert RunStatus.objects.values("pair", "epoch", "slurm_state", "job").get() == before_
+
+
+def test_a_pass_over_slurm_that_finds_nothing_changed_touches_the_row_of_the_pass_alone(
+    world: World, tmp_path: Path
+) -> None:
+    script = tmp_path / "train.sbatch"
+    script.write_text("#!/bin/bash\ntrue\n")
+    world.scheduler.start(world.scheduler.submit(Submission(str(script), work_dir=str(tmp_path))))
+    sync.sync_slurm()
+    with CaptureQueriesContext(connection) as queries:
+        sync.sync_slurm()
+    written = [query["sql"] for query in queries if query["sql"].startswith(("INSERT", "UPDATE", "DELETE"))]
+    assert all(SyncPass._meta.db_table in statement for statement in written)
+    assert len(written) == 2  # it is added, and said to have reached the board
 
 
 # manage.py sync

@@ -2,11 +2,13 @@
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -117,3 +119,14 @@ def test_a_runner_that_was_poked_before_the_wish_was_written_goes_on_and_hears_t
     assert [job.state for job in local.scheduler.queue()] == ["RUNNING"]
     local.scheduler.cancel(job_id)
     local.wait_past(job_id, "CANCELLED")
+
+
+def test_jobs_of_a_folder_from_before_memory_was_noted_are_kept(tmp_path: Path) -> None:
+    scheduler = LocalScheduler(tmp_path / "state", slots=1)
+    script = tmp_path / "job.sh"
+    script.write_text("#!/bin/bash\ntrue\n")
+    job_id = scheduler.submit(Submission(str(script), work_dir=str(tmp_path), options={"hold": ""}))
+    with closing(sqlite3.connect(tmp_path / "state" / "jobs.sqlite3")) as db:
+        db.execute("ALTER TABLE attempt DROP COLUMN max_rss")
+    (job,) = LocalScheduler(tmp_path / "state", slots=1).queue()
+    assert (job.job_id, job.state, job.max_rss_bytes) == (job_id, "PENDING", None)

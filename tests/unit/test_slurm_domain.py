@@ -1,10 +1,13 @@
-"""What a job's comment says."""
+"""What a job's comment says, and what its times amount to."""
+
+from datetime import datetime
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apps.slurm.domain import comment_for_run, run_named_in
+from apps.slurm.domain import comment_for_run, elapsed_seconds, gpu_hours, run_named_in
+from tests.factories.moments import NOW, before
 
 
 @given(st.from_regex(r"[A-Za-z0-9_-]{1,64}", fullmatch=True))
@@ -23,3 +26,27 @@ def test_the_comment_that_we_write_is_read_back(run_id: str) -> None:
 )
 def test_other_words_in_the_comment_do_not_matter(comment: str, run: str) -> None:
     assert run_named_in(comment) == run
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "told", "seconds"),
+    [
+        (before(minutes=10), None, 0, 600),
+        (before(minutes=10), before(minutes=4), 0, 360),
+        (before(minutes=10), before(minutes=4), 300, 300),  # it was suspended for a minute
+        (None, None, 0, 0),
+        (before(minutes=-5), None, 0, 0),  # its clock runs ahead of ours
+    ],
+)
+def test_an_attempt_has_run_until_its_end_or_until_now(
+    start: datetime | None, end: datetime | None, told: int, seconds: int
+) -> None:
+    assert elapsed_seconds(start, end, told, NOW) == seconds
+
+
+def test_gpu_hours_are_cut_to_the_span_and_to_now() -> None:
+    assert gpu_hours(4, before(hours=3), before(hours=1), None, NOW) == 8
+    assert gpu_hours(4, before(hours=3), None, before(hours=2), NOW) == 8
+    assert gpu_hours(4, before(hours=3), before(hours=-1), None, NOW) == 12
+    assert gpu_hours(0, before(hours=3), None, None, NOW) == gpu_hours(4, None, None, None, NOW) == 0
+    assert gpu_hours(4, before(hours=3), before(hours=2), before(hours=1), NOW) == 0

@@ -55,6 +55,15 @@ def age(moment: datetime | None) -> str:
 
 
 @register.filter
+def left(moment: datetime | None) -> str:
+    """``3 h 05 min left``; ``overdue`` when the moment has passed."""
+    if not moment:
+        return "—"
+    ahead = moment - utcnow()
+    return f"{units.duration(ahead)} left" if ahead.total_seconds() > 0 else "overdue"
+
+
+@register.filter
 def due(moment: datetime | None) -> str:
     """``in 12 s``; ``due now`` for a moment that has come."""
     if not moment:
