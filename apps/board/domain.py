@@ -5,9 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-LIVE_AGENT_JOB = frozenset({"RUNNING", "COMPLETING"})
-# Jobs that left as they should are no longer expected back; everything else is missed.
-LEFT_FOR_GOOD = frozenset({"COMPLETED", "CANCELLED", "REVOKED"})
+from apps.links.domain import agents_alive
+
 RUN_STATE_ORDER = (
     "running",
     "pending",
@@ -101,14 +100,8 @@ class BoardRow:
 
 
 def agent_health(states: Iterable[str], zombies: int, stale: int, *, wanted: bool = False) -> AgentHealth:
-    """Count the agent jobs of a sweep, by the last state of each job.
-
-    ``wanted`` says that the sweep still runs: then at least one agent is expected, whoever left for good.
-    """
-    listed = list(states)
-    active = sum(state in LIVE_AGENT_JOB for state in listed)
-    expected = max(sum(state not in LEFT_FOR_GOOD for state in listed), int(wanted))
-    return AgentHealth(active, expected, zombies, stale)
+    """Count the agent jobs of a sweep, by the last state of each job; see ``links.domain.agents_alive``."""
+    return AgentHealth(*agents_alive(states, wanted=wanted), zombies, stale)
 
 
 def sweep_percent(percents: Iterable[float], runs: int, expected: int | None) -> float | None:

@@ -10,7 +10,6 @@ from apps.board.domain import RUN_STATE_ORDER, Badge
 from apps.checkpoints.models import Checkpoint
 from apps.core.clock import utcnow
 from apps.flags.models import SEVERITY_ORDER, Flag, RunStatus
-from apps.links.selectors import agent_jobs
 from apps.sweeps.models import Run, RunHistory, Sweep
 
 Curve = tuple[tuple[float, float], ...]
@@ -144,15 +143,6 @@ def checkpoints_of(pks: list[int]) -> dict[int, dict[str, Any]]:
         if one := checkpoints.get(checkpoint):
             found[pk] = {"checkpoint_step": one.step, "checkpoint_at": one.modified_at}
     return defaultdict(lambda: {"checkpoint_step": None, "checkpoint_at": None}, found)
-
-
-def agent_states_of(pks: list[int]) -> dict[int, list[str]]:
-    """The last state of each agent job of each sweep."""
-    found: dict[int, list[str]] = defaultdict(list)
-    for pk, jobs in agent_jobs(pks).items():
-        last = {(job.cluster, job.job_id): job.state for job in jobs}
-        found[pk] = list(last.values())
-    return found
 
 
 def owners_of(pks: list[int]) -> dict[int, tuple[str, ...]]:

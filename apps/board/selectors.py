@@ -23,7 +23,6 @@ from apps.board.domain import (
     sweep_percent,
 )
 from apps.board.figures import (
-    agent_states_of,
     badges_of_sweeps,
     checkpoints_of,
     furthest_of,
@@ -38,6 +37,7 @@ from apps.board.figures import (
 from apps.board.view import BoardView
 from apps.core.clock import utcnow
 from apps.flags.models import Flag
+from apps.links.selectors import agent_job_states
 from apps.slurm.selectors import cluster_sources
 from apps.sweeps.models import Run, Sweep
 from apps.workspaces.config import ConfigError
@@ -137,7 +137,7 @@ def rows_of(sweeps: list[Sweep], sources: list[Freshness]) -> list[BoardRow]:
     ok = {one.scope for one in sources if one.source == "wandb" and one.ok}
     runs = run_aggregates(pks)
     states, percents, furthest = states_of(pks), percents_of(pks), furthest_of(pks)
-    badges, checkpoints, agents = badges_of_sweeps(pks), checkpoints_of(pks), agent_states_of(pks)
+    badges, checkpoints, agents = badges_of_sweeps(pks), checkpoints_of(pks), agent_job_states(pks)
     owners, ticking, sparks = owners_of(pks), ticking_gpu_seconds(pks), sparks_of(sweeps, runs)
     return [
         BoardRow(

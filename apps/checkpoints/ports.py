@@ -1,4 +1,4 @@
-"""Where checkpoints are. Listing only: nothing here opens one.
+"""Where checkpoints and the runs' own configs are. Listing only: nothing here opens a checkpoint.
 
 ``Transient`` when the filesystem does not answer, when ``root`` itself is not there, or when a folder may not be
 listed: nothing is known then. Below a root that answers, a folder that is not there holds no checkpoints.
@@ -23,6 +23,21 @@ class FoundCheckpoint:
     modified_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class ConfigFile:
+    """A run's config file as listed; ``bytes`` is its size."""
+
+    path: Path
+    bytes: int
+    modified_at: datetime
+
+
 class CheckpointStore(Protocol):
     def find(self, root: Path, patterns: Sequence[str]) -> list[FoundCheckpoint]:
         """Every checkpoint below ``root`` that matches a pattern; none outside of ``root``."""
+
+    def find_config(self, root: Path, patterns: Sequence[str]) -> ConfigFile | None:
+        """The first regular file below ``root`` that matches a pattern, in the patterns' order."""
+
+    def read_text(self, path: Path, limit: int) -> str:
+        """At most ``limit`` bytes of a file as text; what is no UTF-8 is replaced."""

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -48,3 +49,11 @@ def write_atomically(path: Path, text: str) -> bool:
             Path(temporary).unlink()
         raise
     return True
+
+
+def free_bytes(path: Path) -> int | None:
+    """Return how many bytes may still be written to the filesystem of ``path``; None where it does not tell."""
+    try:
+        return shutil.disk_usage(path).free
+    except OSError:
+        return None

@@ -79,6 +79,9 @@ class JobFacts:
     job_id: str
     state: str
     reason: str = ""
+    nodes: str = ""
+    gpus: int = 0
+    submit_at: datetime | None = None
     start_at: datetime | None = None
     end_at: datetime | None = None
     exit_code: int | None = None
@@ -93,6 +96,40 @@ class Evidence:
     file: str
     line: int
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigFacts:
+    """What a run's config tells of how it can be repeated.
+
+    ``seeded`` names the frameworks whose seed is logged, ``any`` for a seed that names none. ``missing_parameters``
+    are parameters of the sweep that the config lacks; ``drift`` says in which keys the config on disk differs.
+    """
+
+    empty: bool = False
+    seeded: frozenset[str] = frozenset()
+    has_versions: bool = False
+    missing_parameters: tuple[str, ...] = ()
+    drift: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Curves:
+    """What a run logged, thinned: the sweep's metric (lower is better where ``minimize``) and the training loss."""
+
+    metric: tuple[float, ...] = ()
+    loss: tuple[float, ...] = ()
+    minimize: bool = True
+    metric_is_validation: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Twin:
+    """An earlier run of the same sweep with the same parameters, which got somewhere and did not end well."""
+
+    run_id: str
+    state: str
+    epoch: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +160,15 @@ class RunFacts:
     evidence: tuple[Evidence, ...] = ()
     checkpoint_step: int | None = None
     checkpoint_at: datetime | None = None
+    checkpoint_epoch: float | None = None
+    last_loss: float | None = None
+    loss_is_finite: bool = True
+    logged_anything: bool = True
+    gpu_percent: float | None = None
+    gpu_memory_logged: bool = False
+    config: ConfigFacts = ConfigFacts()
+    curves: Curves = Curves()
+    twin: Twin | None = None
     offline: bool = False
     unsynced_since: datetime | None = None
 
@@ -133,7 +179,13 @@ class RunFacts:
 
 @dataclass(frozen=True, slots=True)
 class SweepFacts:
-    """What rules need of a sweep as a whole."""
+    """What rules need of a sweep as a whole.
+
+    ``agents_running`` counts agents that W&B says run, ``agents_silent`` names those of them without a heartbeat for
+    the policy's time; ``jobs_alive`` and ``jobs_expected`` count agent jobs in Slurm. ``failures`` are (node, crash
+    class) of the runs that died within a day. ``checkpoint_bytes`` is the largest newest checkpoint of a run;
+    ``free_bytes`` is None where the filesystem does not tell.
+    """
 
     sweep_id: str
     state: str
@@ -143,6 +195,14 @@ class SweepFacts:
     known: frozenset[str]
     method: str = ""
     offline_runs: int = 0
+    agents_running: int = 0
+    agents_silent: tuple[str, ...] = ()
+    jobs_alive: int = 0
+    jobs_expected: int = 0
+    live_runs: int = 0
+    failures: tuple[tuple[str, str], ...] = ()
+    checkpoint_bytes: int = 0
+    free_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

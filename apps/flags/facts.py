@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from apps.audit.selectors import Freshness, freshness
-from apps.flags.domain import Evidence, JobFacts, Progress, ProgressSource, RunFacts
+from apps.flags.domain import Evidence, JobFacts, Progress, ProgressSource, RunFacts, Twin
 from apps.flags.progress import Reading, progress_from
+from apps.flags.run_extras import checkpoint_facts, logged_facts, twins_of
 from apps.joblogs.models import LogTrace
 from apps.joblogs.selectors import traces_by_job
 from apps.links.domain import JobTime
@@ -37,44 +38,48 @@ class Gathered:
     job_evidence: str = ""
 
 
+@dataclass(frozen=True)
+class _Pool:
+    """What the runs that are gathered together share."""
+
+    linked: dict[int, list[LinkedJob]]
+    traces: dict[tuple[str, str], list[LogTrace]]
+    sources: list[Freshness]
+    workspaces: dict[str, Workspace]
+    unsynced: dict[int, datetime]
+    twins: dict[int, Twin]
+
+
 def gather(run_pks: Iterable[int], now: datetime) -> list[Gathered]:
     """Return the facts of these runs."""
-    runs = list(Run.objects.filter(pk__in=set(run_pks)).select_related("sweep", "checkpoint"))
+    joined = ("sweep", "checkpoint", "history", "disk_config")
+    runs = list(Run.objects.filter(pk__in=set(run_pks)).select_related(*joined))
     linked = jobs_of_runs(run.pk for run in runs)
-    traces = traces_by_job((one.job.cluster, one.job.job_id) for jobs in linked.values() for one in jobs)
-    sources = freshness()
-    workspaces = workspace_by_project()
-    unsynced = unsynced_since(run.pk for run in runs)
-    return [
-        _gather_one(
-            run, linked.get(run.pk, []), traces, sources, workspaces.get(run.project_path), unsynced.get(run.pk), now
-        )
-        for run in runs
-    ]
+    pool = _Pool(
+        linked=linked,
+        traces=traces_by_job((one.job.cluster, one.job.job_id) for jobs in linked.values() for one in jobs),
+        sources=freshness(),
+        workspaces=workspace_by_project(),
+        unsynced=unsynced_since(run.pk for run in runs),
+        twins=twins_of(runs),
+    )
+    return [_gather_one(run, pool, now) for run in runs]
 
 
-def _gather_one(
-    run: Run,
-    linked: list[LinkedJob],
-    traces: dict[tuple[str, str], list[LogTrace]],
-    sources: list[Freshness],
-    workspace: Workspace | None,
-    unsynced: datetime | None,
-    now: datetime,
-) -> Gathered:
+def _gather_one(run: Run, pool: _Pool, now: datetime) -> Gathered:
+    linked = pool.linked.get(run.pk, [])
     current = linked[-1] if linked else None
-    slurm_state = slurm_state_of(run, current, sources, now)
-    own, time = traces_of(run, linked, traces), job_time_of(run, linked)
-    checkpoint = getattr(run, "checkpoint", None)
+    slurm_state = slurm_state_of(run, current, pool.sources, now)
+    own, time = traces_of(run, linked, pool.traces), job_time_of(run, linked)
     facts = RunFacts(
         run_id=run.run_id,
         wandb_state=run.state,
         now=now,
-        policy=policy_of(workspace) if workspace else Policy(),
+        policy=_policy(run, pool.workspaces.get(run.project_path)),
         slurm_state=slurm_state,
         meaning=meaning(run.state, slurm_state),
         progress=progress_of(run, own, time),
-        known=_known(run, current, sources),
+        known=_known(run, current, pool.sources),
         url=run.url,
         created_at=run.created_at,
         heartbeat_at=run.heartbeat_at,
@@ -83,14 +88,20 @@ def _gather_one(
         next_run=current.next_run if current else "",
         log_path=own[-1].log.path if own else "",
         evidence=tuple(_evidence(trace, item) for trace in own for item in trace.evidence),
-        checkpoint_step=checkpoint.step if checkpoint else None,
-        checkpoint_at=checkpoint.modified_at if checkpoint else None,
+        gpu_percent=run.gpu_percent,
+        twin=pool.twins.get(run.pk),
         offline=run.offline,
-        unsynced_since=unsynced,
+        unsynced_since=pool.unsynced.get(run.pk),
+        **checkpoint_facts(run),
+        **logged_facts(run, own),
     )
     if current is None:
         return Gathered(run, None, facts, time)
     return Gathered(run, current.job, facts, time, current.how.value, current.evidence)
+
+
+def _policy(run: Run, workspace: Workspace | None) -> Policy:
+    return policy_of(workspace, run.sweep.sweep_id if run.sweep else "", run.sweep.name if run.sweep else "")
 
 
 def _runtime(run: Run, linked: list[LinkedJob], time: JobTime, now: datetime) -> float | None:
@@ -194,6 +205,9 @@ def _job_facts(job: Job) -> JobFacts:
         job_id=job.job_id,
         state=job.state,
         reason=job.reason,
+        nodes=job.nodes,
+        gpus=job.gpus,
+        submit_at=job.submit_at,
         start_at=job.start_at,
         end_at=job.end_at,
         exit_code=job.exit_code,

@@ -17,6 +17,8 @@ class RunStatus(models.Model):
     ``ticking_since`` on ``ticking_gpus`` GPUs comes on top, so that the row stays the same while nothing happens.
 
     ``wandb_state`` is the one that was judged; a run that has another one by now was never judged anew.
+    ``verdict`` is the one next action, with its reason and what to change first; ``chain`` the evidence in order, a
+    sentence each; ``agreement`` whether the sources tell one story: agree, disagree or unknown.
     ``done_at`` is when a live run reaches its target at its pace; ``disagreement`` says which source contradicts.
     ``job_how`` and ``job_evidence`` say how we know that ``job`` carries the run.
     ``slurm_state`` may be NO JOB, UNKNOWN or NEXT RUN; ``agree`` is None where one side is unknown.
@@ -48,6 +50,11 @@ class RunStatus(models.Model):
     crash_class = models.CharField(max_length=30, blank=True)
     resumable = models.CharField(max_length=20, blank=True)
     proof = models.CharField(max_length=700, blank=True)
+    verdict = models.CharField(max_length=20, blank=True)
+    verdict_reason = models.CharField(max_length=300, blank=True)
+    verdict_change = models.CharField(max_length=200, blank=True)
+    agreement = models.CharField(max_length=10, blank=True)
+    chain = models.JSONField(default=list)
     log_path = models.CharField(max_length=1000, blank=True)
 
     @property

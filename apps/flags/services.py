@@ -7,17 +7,16 @@ from typing import Any
 
 from django.db import transaction
 
-from apps.audit.selectors import freshness
 from apps.core.upsert import upsert
-from apps.flags.domain import Finding, SweepFacts
+from apps.flags.domain import Finding
 from apps.flags.facts import Gathered, gather
 from apps.flags.models import Flag, RunStatus
 from apps.flags.rules.crash import failure_of
 from apps.flags.rules.registry import RUN_RULES, SWEEP_RULES, Verdicts, judge, severity_of
+from apps.flags.sweep_facts import gather_sweeps
+from apps.flags.verdict import verdict_of
 from apps.sweeps.models import Sweep
 from apps.sweeps.ports import LIVE_RUN_STATES
-from apps.sweeps.selectors import offline_runs_of_sweeps
-from apps.workspaces.selectors import policy_of
 
 BATCH = 500
 
@@ -54,31 +53,11 @@ def evaluate_runs(*, run_pks: Iterable[int], now: datetime) -> set[int]:
 def evaluate_sweeps(*, sweep_pks: Iterable[int], now: datetime) -> set[int]:
     """Judge sweeps as a whole; return those whose flags changed."""
     sweeps = list(Sweep.objects.filter(pk__in=set(sweep_pks)).select_related("workspace"))
-    known = {one.scope for one in freshness() if one.source == "wandb" and one.ok}
-    offline = offline_runs_of_sweeps(sweep.pk for sweep in sweeps)
-    judged = [
-        (
-            Subject(sweep.pk, None, sweep.state),
-            judge(_sweep_facts(sweep, known, offline.get(sweep.pk, 0), now), SWEEP_RULES),
-        )
-        for sweep in sweeps
-    ]
+    facts = gather_sweeps(sweeps, now)
+    judged = [(Subject(sweep.pk, None, sweep.state), judge(facts[sweep.pk], SWEEP_RULES)) for sweep in sweeps]
     with transaction.atomic():
         held = Flag.objects.open().filter(sweep__in=sweeps, run=None)
         return {sweep for _, sweep in _keep_flags(list(held), judged, now) if sweep}
-
-
-def _sweep_facts(sweep: Sweep, known: set[str], offline_runs: int, now: datetime) -> SweepFacts:
-    return SweepFacts(
-        sweep_id=sweep.sweep_id,
-        state=sweep.state,
-        url=sweep.url,
-        now=now,
-        policy=policy_of(sweep.workspace),
-        known=frozenset({"wandb"} if sweep.project_path in known else ()),
-        method=sweep.method,
-        offline_runs=offline_runs,
-    )
 
 
 def _subject(one: Gathered) -> Subject:
@@ -87,7 +66,7 @@ def _subject(one: Gathered) -> Subject:
 
 def _status_row(one: Gathered) -> dict[str, Any]:
     facts, failure = one.facts, failure_of(one.facts)
-    proof = failure.proof
+    proof, verdict = failure.proof, verdict_of(facts, failure)
     return {
         "run_id": one.run.pk,
         "job_id": one.job.pk if one.job else None,
@@ -116,6 +95,11 @@ def _status_row(one: Gathered) -> dict[str, Any]:
         "resumable": failure.resumable.value if failure.resumable else "",
         "proof": f"{proof.file}:{proof.line}: {proof.text}"[:700] if proof else "",
         "log_path": facts.log_path,
+        "verdict": verdict.action.value,
+        "verdict_reason": verdict.reason[:300],
+        "verdict_change": verdict.change,
+        "agreement": verdict.agreement.value,
+        "chain": list(verdict.chain),
     }
 
 

@@ -130,6 +130,21 @@ class JobTime:
         return max(0.0, (now - self.since).total_seconds()) if self.since else 0.0
 
 
+LIVE_AGENT_JOB = frozenset({"RUNNING", "COMPLETING"})
+# Jobs that left as they should are no longer expected back; everything else is missed.
+LEFT_FOR_GOOD = frozenset({"COMPLETED", "CANCELLED", "REVOKED"})
+
+
+def agents_alive(states: Iterable[str], *, wanted: bool) -> tuple[int, int]:
+    """Return (active, expected) agent jobs of a sweep, by the last state of each job.
+
+    ``wanted`` says that the sweep still runs: then at least one agent is expected, whoever left for good.
+    """
+    listed = list(states)
+    active = sum(state in LIVE_AGENT_JOB for state in listed)
+    return active, max(sum(state not in LEFT_FOR_GOOD for state in listed), int(wanted))
+
+
 Life = tuple[datetime | None, datetime | None, int]
 
 

@@ -61,6 +61,14 @@ def agent_jobs(sweep_pks: Iterable[int]) -> dict[int, list[Job]]:
     return found
 
 
+def agent_job_states(sweep_pks: Iterable[int]) -> dict[int, list[str]]:
+    """Return the last state of each agent job of each sweep, in one query."""
+    found: dict[int, list[str]] = defaultdict(list)
+    for pk, jobs in agent_jobs(sweep_pks).items():
+        found[pk] = list({(job.cluster, job.job_id): job.state for job in jobs}.values())
+    return found
+
+
 def gpu_hours_by_run(run_pks: Iterable[int], now: datetime) -> dict[int, float]:
     """Return the GPU hours of each run over all its attempts, for as long as run and attempt lived together.
 

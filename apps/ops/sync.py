@@ -13,6 +13,7 @@ from django.db.models import Q, QuerySet
 from apps.audit.selectors import held_until
 from apps.audit.services import mark_joined, note_health, sync_pass
 from apps.board.report import write_reports
+from apps.checkpoints.configs import read_run_configs
 from apps.checkpoints.services import find_checkpoints
 from apps.checkpoints.wiring import checkpoint_store
 from apps.core.clock import utcnow
@@ -182,6 +183,7 @@ def _join(runs: set[int], sweeps: set[int], jobs: set[int], progress: Progress) 
         progress("checkpoints")
         look_at = Run.objects.filter(pk__in=touched)
         touched |= find_checkpoints(runs=look_at, workspaces=workspace_by_project(), store=checkpoint_store())
+        touched |= read_run_configs(runs=look_at, workspaces=workspace_by_project(), store=checkpoint_store())
         progress("flags")
         changed = evaluate_runs(run_pks=touched, now=now)
         live_sweeps = set(Sweep.objects.live().values_list("pk", flat=True))

@@ -38,3 +38,9 @@ def gpu_hours(gpus: int, start: datetime | None, end: datetime | None, since: da
         return 0.0
     begin = start if since is None else max(start, since)
     return gpus * max(0.0, (min(end or now, now) - begin).total_seconds()) / 3600
+
+
+def first_node(nodes: str) -> str:
+    """Return the first host of ``g[03-05,07],h1``: ``g03``. The batch script runs there."""
+    match = re.match(r"([^,\[]+)(?:\[(\d+)[^\]]*\])?", nodes)
+    return f"{match[1]}{match[2] or ''}" if match else ""

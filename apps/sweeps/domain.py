@@ -1,5 +1,7 @@
 """Reading values out of what W&B holds. Pure."""
 
+import hashlib
+import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -100,6 +102,17 @@ def summary_epoch(summary: Mapping[str, Any]) -> float | None:
 def summary_step(summary: Mapping[str, Any]) -> int | None:
     """Return the training step that was logged as a value; W&B's own ``_step`` counts log calls and is no step."""
     return whole(first_number(summary, STEP_KEYS))
+
+
+def parameters_hash(config: Mapping[str, Any], sweep_config: Mapping[str, Any]) -> str:
+    """Return a hash of the values that the sweep chose for a run; empty where it chose none, or one is missing."""
+    parameters = sweep_config.get("parameters")
+    if not isinstance(parameters, Mapping) or not parameters:
+        return ""
+    chosen = {str(name): lookup(config, str(name)) for name in parameters}
+    if any(value is None for value in chosen.values()):
+        return ""
+    return hashlib.sha256(json.dumps(chosen, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 
 LOSS_KEYS = ("loss", "train/loss", "train_loss", "training_loss", "train.loss")

@@ -81,6 +81,7 @@ class Run(models.Model):
     """One W&B run, keyed by entity, project and id: the id alone is unique only in its project.
 
     ``metric_value`` is the sweep's metric in the run's summary, kept so that the best one is a query.
+    ``parameters_hash`` is the same for runs of a sweep with the same chosen values; empty where nobody chose.
     ``slurm_jobs`` lists the Slurm jobs of the run's processes as W&B was told, oldest first (``RunJob`` as JSON);
     ``slurm_raw_id`` is the last one's number. ``metadata_tries`` counts how often a run of an old client was asked
     for its metadata file, because runs killed in their first seconds never have one.
@@ -103,6 +104,7 @@ class Run(models.Model):
     config = models.JSONField(default=dict)
     summary = models.JSONField(default=dict)
     metric_value = models.FloatField(null=True)
+    parameters_hash = models.CharField(max_length=16, blank=True)
     created_at = models.DateTimeField(null=True)
     heartbeat_at = models.DateTimeField(null=True)
     slurm_raw_id = models.BigIntegerField(null=True)
@@ -122,6 +124,9 @@ class Run(models.Model):
             models.Index(fields=["sweep", "state"], name="run_by_sweep_state"),
             models.Index(fields=["state"], name="run_by_state"),
             models.Index(fields=["run_id"], name="run_by_id"),
+            models.Index(
+                fields=["sweep", "parameters_hash"], name="run_by_parameters", condition=~models.Q(parameters_hash="")
+            ),
             models.Index(fields=["slurm_raw_id"], name="run_by_slurm_job"),
             models.Index(fields=["sweep"], name="run_offline", condition=models.Q(offline=True)),
         ]
@@ -129,6 +134,10 @@ class Run(models.Model):
     @property
     def project_path(self) -> str:
         return f"{self.entity}/{self.project}"
+
+    @property
+    def key(self) -> str:
+        return str(self.pk)
 
     @property
     def ended_at(self) -> datetime | None:

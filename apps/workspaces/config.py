@@ -8,9 +8,9 @@ import tomllib
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from apps.core.errors import Permanent
 from apps.workspaces.domain import Policy
@@ -119,6 +119,19 @@ class ResumeConfig(_Section):
     args: list[str] = Field(default=[], description="its arguments; placeholders {sweep_id} and {run_id}")
 
 
+class SweepPolicyConfig(_Section):
+    """A sweep whose thresholds differ from its workspace's; only the keys that are given do."""
+
+    sweep: str = Field(description="the sweep's id, or its name")
+    policy: dict[str, Any] = Field(default={}, description="thresholds of this sweep, as under [workspace.policy]")
+
+    @field_validator("policy")
+    @classmethod
+    def _is_a_policy(cls, value: dict[str, Any]) -> dict[str, Any]:
+        Policy.model_validate(value)
+        return value
+
+
 class WorkspaceConfig(_Section):
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", description="a short name for the board")
     root: Path = Field(description="the checkout on the shared filesystem")
@@ -155,6 +168,9 @@ class WorkspaceConfig(_Section):
         default="ACTIVE_SWEEPS.md", description="the generated report; empty = do not write it"
     )
     policy: Policy = Field(default=Policy(), description="thresholds of the red flags")
+    sweep_policy: list[SweepPolicyConfig] = Field(
+        default=[], description="one [[workspace.sweep_policy]] for each sweep with thresholds of its own"
+    )
     resume: ResumeConfig = Field(default=ResumeConfig(), description="how a run is continued (used from part 4 on)")
 
 

@@ -13,6 +13,23 @@ class Policy(BaseModel):
     dead_job_grace_minutes: float = Field(
         default=2, ge=0, description="how long W&B and Slurm may disagree before it is flagged"
     )
+    pending_minutes: float = Field(default=60, gt=0, description="a job that waits longer in the queue is flagged")
+    unpopulated_minutes: float = Field(default=15, gt=0, description="a run that logs nothing for so long is stuck")
+    preempted_minutes: float = Field(default=15, gt=0, description="a preempted run that waits longer is flagged")
+    no_checkpoint_hours: float = Field(default=3, gt=0, description="training so long without a checkpoint is flagged")
+    checkpoint_stale_hours: float = Field(default=6, gt=0, description="an older checkpoint of a live run is stale")
+    at_risk_hours: float = Field(default=2, gt=0, description="so many hours that a crash would lose are noted")
+    idle_gpu_percent: float = Field(default=10, ge=0, le=100, description="GPU use of a live run below this is idle")
+    exploding_factor: float = Field(default=1000, gt=1, description="a loss so many times its best has exploded")
+    plateau_points: int = Field(default=20, ge=4, description="fewer logged points say nothing of a plateau")
+    repeated_failures: int = Field(default=3, ge=2, description="so many failures on one node in a day are flagged")
+    spare_checkpoints: int = Field(
+        default=3, ge=1, description="free space for fewer checkpoints a live run is flagged"
+    )
+    expected_agents: int = Field(
+        default=0, ge=0, description="agents of a running sweep; 0 = as many as were submitted"
+    )
+    rules_off: dict[str, str] = Field(default={}, description="rules that are off here, each with the reason")
     offline_unsynced_hours: float = Field(
         default=24, gt=0, description="an offline run that ended longer ago is flagged"
     )

@@ -34,6 +34,14 @@ class Workspace(models.Model):
     def policy(self) -> Policy:
         return Policy.model_validate(self.config.get("policy", {}))
 
+    def policy_for(self, sweep_id: str, sweep_name: str) -> Policy:
+        """Return the policy of one sweep: the workspace's, with what is said of this sweep on top."""
+        told = dict(self.config.get("policy", {}))
+        for one in self.config.get("sweep_policy", []):
+            if one["sweep"] in (sweep_id, sweep_name):
+                told |= one["policy"]
+        return Policy.model_validate(told)
+
     @property
     def projects(self) -> list[str]:
         return list(self.config.get("projects", []))

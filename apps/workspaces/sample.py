@@ -12,6 +12,7 @@ from apps.workspaces.config import (
     ResumeConfig,
     RetentionConfig,
     SlurmConfig,
+    SweepPolicyConfig,
     WandbConfig,
     WorkspaceConfig,
 )
@@ -24,6 +25,7 @@ EXAMPLES: dict[str, Any] = {
     "workspace.name": "glue",
     "workspace.root": "/shared/glue",
     "workspace.projects": ["entity/project"],
+    "workspace.sweep_policy.sweep": "abc12345",
     "workspace.resume.script": "experiments/run.sbatch",
     "workspace.resume.args": ["{sweep_id}", "{run_id}"],
 }
@@ -40,8 +42,10 @@ def sample_config() -> str:
         _section("[logs]", "logs", LogsConfig),
         _section("[retention]", "retention", RetentionConfig),
         "# One [[workspace]] for each checkout on the shared filesystem.",
-        _section("[[workspace]]", "workspace", WorkspaceConfig),
+        _section("[[workspace]]", "workspace", WorkspaceConfig, leave_out=("sweep_policy",)),
         _section("[workspace.policy]", "workspace.policy", Policy),
+        f"# {WorkspaceConfig.model_fields['sweep_policy'].description}:\n"
+        + _commented(_section("[[workspace.sweep_policy]]", "workspace.sweep_policy", SweepPolicyConfig)),
         _section("[workspace.resume]", "workspace.resume", ResumeConfig),
     ]
     return "\n\n".join(parts) + "\n"

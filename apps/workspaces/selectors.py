@@ -23,9 +23,9 @@ def workspace_by_project() -> dict[str, Workspace]:
     return found
 
 
-def policy_of(workspace: Workspace | None) -> Policy:
-    """Return the workspace's policy, or the practice's own figures where no workspace is known."""
-    return workspace.policy if workspace else Policy()
+def policy_of(workspace: Workspace | None, sweep_id: str = "", sweep_name: str = "") -> Policy:
+    """Return the policy of a sweep in a workspace; the practice's own figures where no workspace is known."""
+    return workspace.policy_for(sweep_id, sweep_name) if workspace else Policy()
 
 
 def current_config() -> SweepboardConfig:

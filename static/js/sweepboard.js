@@ -54,8 +54,8 @@ const place = (badge, tip) => {
 };
 const badgeOf = (tip) => document.querySelector(`[popovertarget="${tip.id}"]`);
 const tipAt = (node) => {
-  const found = node instanceof Element ? node.closest(".badge[popovertarget], .tip") : null;
-  return found?.matches(".badge") ? document.getElementById(found.getAttribute("popovertarget")) : found;
+  const found = node instanceof Element ? node.closest("[popovertarget], .tip") : null;
+  return found?.matches("[popovertarget]") ? document.getElementById(found.getAttribute("popovertarget")) : found;
 };
 let hovered = null, leaving = 0;
 document.addEventListener("toggle", (event) => {
@@ -76,7 +76,7 @@ document.addEventListener("pointerover", (event) => {
 });
 document.addEventListener("click", (event) => {
   if (!hovered || tipAt(event.target) !== hovered) return;
-  if (event.target.closest(".badge")) event.preventDefault(); /* the click pins what hovering opened, and does not close it */
+  if (event.target.closest("[popovertarget]")) event.preventDefault(); /* the click pins what hovering opened, and does not close it */
   hovered = null;
 });
 document.addEventListener("scroll", () => {

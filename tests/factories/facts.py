@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
-from apps.flags.domain import JobFacts, Progress, ProgressSource, RunFacts, SweepFacts
+from apps.flags.domain import ConfigFacts, JobFacts, Progress, ProgressSource, RunFacts, SweepFacts
 from apps.links.states import meaning
 from apps.workspaces.domain import Policy
 from tests.factories.moments import NOW
@@ -31,6 +31,11 @@ def run_facts(**values: Any) -> RunFacts:
         "created_at": NOW - timedelta(hours=5),
         "heartbeat_at": NOW - timedelta(seconds=20),
         "runtime_seconds": 5 * 3600.0,
+        "checkpoint_at": NOW - timedelta(minutes=10),
+        "checkpoint_step": 400,
+        "checkpoint_epoch": 3.0,
+        "gpu_memory_logged": True,
+        "config": ConfigFacts(seeded=frozenset({"any"}), has_versions=True),
         "job": job_facts(state=slurm) if slurm.isupper() and " " not in slurm else None,
     }
     return RunFacts(**{**told, **values})

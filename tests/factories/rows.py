@@ -14,6 +14,8 @@ from apps.sweeps.models import Run, Sweep, SweepAgent
 from apps.workspaces.models import Workspace
 from tests.factories.moments import NOW, before
 
+REPEATABLE = {"seed": 7, "versions": {"torch": "2.9.1"}}  # what a careful run logs
+
 
 class WorkspaceFactory(DjangoModelFactory[Workspace]):
     class Meta:
@@ -62,6 +64,9 @@ class RunFactory(DjangoModelFactory[Run]):
     state = "running"
     user = "mia"
     url = factory.LazyAttribute(lambda o: f"https://wandb.ai/{o.entity}/{o.project}/runs/{o.run_id}")
+    config = factory.LazyFunction(lambda: dict(REPEATABLE))
+    summary = factory.LazyFunction(lambda: {"loss": 0.5})
+    gpu_memory_percent = 40.0
     created_at = before(hours=5)
     heartbeat_at = before(seconds=20)
 

@@ -37,9 +37,10 @@ def test_every_source_tells_its_last_pass_and_its_next(viewer: Client) -> None:
     assert (row.title, row.scope, row.level, row.task) == ("W&B", "team/glue", "ok", "wandb")
     assert row.next_at == before(seconds=12) + timedelta(seconds=30)
     text = viewer.get("/ops/sources").content.decode()
-    for said in ("team/glue", "2.00 s", "150", "10 s ago", "✓ well"):
+    for said in ("team/glue", "2.00 s", "150", "✓ well"):
         assert said in text, said
-    assert re.search(r"in 1[678] s", text)
+    assert re.search(r"in 1\d s", text)
+    assert re.search(r"1\d s ago", text)
 
 
 def test_a_source_in_trouble_stands_first_with_its_sentence_and_its_last_good_pass(viewer: Client) -> None:

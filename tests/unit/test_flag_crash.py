@@ -49,7 +49,9 @@ def test_otherwise_the_logs_first_cause_decides(crash_class: str) -> None:
 
 @pytest.mark.parametrize("crash_class", ["preemption", "time-limit", "node-failure", "nccl-timeout"])
 def test_nothing_is_resumable_without_a_checkpoint(crash_class: str) -> None:
-    failure = failure_of(run_facts(wandb_state="crashed", slurm_state="FAILED", evidence=said(crash_class)))
+    failure = failure_of(
+        run_facts(wandb_state="crashed", slurm_state="FAILED", evidence=said(crash_class), checkpoint_at=None)
+    )
     assert failure.resumable is Resumable.LOOK_FIRST
 
 

@@ -7,13 +7,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from apps.checkpoints.domain import epoch_in_name, step_in_name
-from apps.checkpoints.ports import FoundCheckpoint
+from apps.checkpoints.ports import ConfigFile, FoundCheckpoint
 from apps.core.errors import Transient
 from apps.core.files import is_inside
 
 
 class FilesystemCheckpointStore:
-    """Lists files and folders; never opens one."""
+    """Lists files and folders; opens configs only, never a checkpoint."""
 
     def find(self, root: Path, patterns: Sequence[str]) -> list[FoundCheckpoint]:
         try:
@@ -26,6 +26,27 @@ class FilesystemCheckpointStore:
             raise Transient(f"{root} is not there; is its filesystem mounted?") from error
         except OSError as error:
             raise Transient(f"{root} cannot be listed: {error.strerror}.") from error
+
+    def find_config(self, root: Path, patterns: Sequence[str]) -> ConfigFile | None:
+        try:
+            base = root.resolve(strict=True)
+            for pattern in patterns:
+                for path in sorted(base.glob(pattern)):
+                    found = path.stat()
+                    if stat.S_ISREG(found.st_mode) and is_inside(base, path):
+                        return ConfigFile(path, found.st_size, datetime.fromtimestamp(found.st_mtime, tz=UTC))
+        except FileNotFoundError as error:
+            raise Transient(f"{root} is not there; is its filesystem mounted?") from error
+        except OSError as error:
+            raise Transient(f"{root} cannot be listed: {error.strerror}.") from error
+        return None
+
+    def read_text(self, path: Path, limit: int) -> str:
+        try:
+            with path.open("rb") as file:
+                return file.read(limit).decode("utf-8", errors="replace")
+        except OSError as error:
+            raise Transient(f"{path} cannot be read: {error.strerror}.") from error
 
 
 def _check_readable(base: Path, patterns: Sequence[str]) -> None:

@@ -1,9 +1,10 @@
 """Checkpoints held in memory, for unit tests."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path, PurePosixPath
 
-from apps.checkpoints.ports import FoundCheckpoint
+from apps.checkpoints.ports import ConfigFile, FoundCheckpoint
 
 
 class MemoryCheckpointStore:
@@ -11,6 +12,7 @@ class MemoryCheckpointStore:
 
     def __init__(self, *checkpoints: FoundCheckpoint) -> None:
         self.checkpoints = list(checkpoints)
+        self.configs: dict[Path, tuple[str, datetime]] = {}
 
     def find(self, root: Path, patterns: Sequence[str]) -> list[FoundCheckpoint]:
         below = [one for one in self.checkpoints if one.path.is_relative_to(root)]
@@ -19,6 +21,16 @@ class MemoryCheckpointStore:
             for one in sorted(below, key=lambda one: one.path)
             if any(_matches(one.path.relative_to(root), pattern) for pattern in patterns)
         ]
+
+    def find_config(self, root: Path, patterns: Sequence[str]) -> ConfigFile | None:
+        for pattern in patterns:
+            for path, (text, at) in sorted(self.configs.items()):
+                if path.is_relative_to(root) and _matches(path.relative_to(root), pattern):
+                    return ConfigFile(path, len(text.encode()), at)
+        return None
+
+    def read_text(self, path: Path, limit: int) -> str:
+        return self.configs[path][0][:limit]
 
 
 def _matches(path: Path, pattern: str) -> bool:

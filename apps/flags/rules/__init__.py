@@ -1,3 +1,12 @@
 """The red flags. Importing this package registers every rule."""
 
-from apps.flags.rules import completion, cross_reference, links, offline  # noqa: F401 - imported for its registrations
+from apps.flags.rules import (  # noqa: F401 - imported for their registrations
+    checkpoints,
+    completion,
+    cross_reference,
+    health,
+    links,
+    offline,
+    reproducibility,
+    sweeps,
+)

@@ -78,3 +78,53 @@ def wandb_dead_job_alive(facts: RunFacts) -> Finding | None:
         f"W&B says {facts.wandb_state} ({beat}), but job {facts.job.job_id} is still {facts.job.state}.",
         facts.meaning.action,
     )
+
+
+_MISMATCHES = (Pair.STALE, Pair.WRONGLY_FINISHED, Pair.ENDED_BADLY, Pair.HOST_MEMORY)
+
+
+@run_rule("state-mismatch", Severity.WARNING, needs=("wandb", "slurm"))
+def state_mismatch(facts: RunFacts) -> Finding | None:
+    """W&B and Slurm contradict each other in another way than the flags above say.
+
+    Practice: 'Cross-reference W&B with Slurm', verify consistency between the two states; the table of pairs says
+    what each means and what to do next. Threshold: policy.dead_job_grace_minutes after the job's end.
+    """
+    if facts.meaning.pair not in _MISMATCHES or not _beyond_grace(facts):
+        return None
+    return Finding(
+        f"W&B says {facts.wandb_state}, Slurm says {facts.slurm_state}: {facts.meaning.pair}.", facts.meaning.action
+    )
+
+
+@run_rule("stuck-running-unpopulated", Severity.WARNING, needs=("wandb",))
+def stuck_running_unpopulated(facts: RunFacts) -> Finding | None:
+    """W&B says running, and the run has never logged anything.
+
+    Practice: 'Cross-reference W&B with Slurm': a run that is alive on one side only does not train.
+    Threshold: policy.unpopulated_minutes after its beginning.
+    """
+    limit = timedelta(minutes=facts.policy.unpopulated_minutes)
+    silent = facts.wandb_state == "running" and not facts.logged_anything and facts.slurm_state != "PENDING"
+    if not silent or facts.created_at is None or facts.now - facts.created_at <= limit:
+        return None
+    return Finding(
+        f"It began {age_mark(facts.created_at)} and has logged nothing (limit {duration(limit)}).",
+        "look at the job's log: it may hang before training",
+    )
+
+
+@run_rule("job-pending-too-long", Severity.NOTE, needs=("slurm",))
+def job_pending_too_long(facts: RunFacts) -> Finding | None:
+    """The run's job waits in the queue for long.
+
+    Practice: 'Cross-reference W&B with Slurm': a requeued run that does not come back is forgotten.
+    Threshold: policy.pending_minutes since it was submitted.
+    """
+    job, limit = facts.job, timedelta(minutes=facts.policy.pending_minutes)
+    if job is None or job.state != "PENDING" or job.submit_at is None or facts.now - job.submit_at <= limit:
+        return None
+    why = f" Slurm's reason: {job.reason}." if job.reason else ""
+    return Finding(
+        f"Job {job.job_id} is pending; it was submitted {age_mark(job.submit_at)}.{why}", "wait, or ask for less"
+    )

@@ -34,6 +34,7 @@ class Verdicts:
     silent: frozenset[str]
 
 
+AnyRule = Rule[RunFacts] | Rule[SweepFacts]
 RUN_RULES: list[Rule[RunFacts]] = []
 SWEEP_RULES: list[Rule[SweepFacts]] = []
 
@@ -63,6 +64,8 @@ def judge(facts: F, rules: Iterable[Rule[F]]) -> Verdicts:
     found: dict[str, Finding] = {}
     silent: set[str] = set()
     for rule in rules:
+        if rule.id in facts.policy.rules_off:
+            continue  # an open flag of it is cleared: somebody wrote down why it is off here
         if not rule.needs <= facts.known:
             silent.add(rule.id)
             continue

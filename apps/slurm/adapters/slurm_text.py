@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import PurePosixPath
 
 from apps.core.errors import Permanent
+from apps.slurm.domain import first_node
 
 _ID = re.compile(r"[0-9]+(_[0-9]+)?")
 _ARRAY = re.compile(r"(\d+)_\[(.+)\]")
@@ -159,9 +160,3 @@ def log_values(job_id: str, raw_id: int | None, name: str, user: str, nodes: str
 
 
 NO_TASK = "4294967294"  # what Slurm itself writes for %a outside of an array
-
-
-def first_node(nodes: str) -> str:
-    """Return the first host of ``g[03-05,07],h1``: ``g03``. The batch script runs there."""
-    match = re.match(r"([^,\[]+)(?:\[(\d+)[^\]]*\])?", nodes)
-    return f"{match[1]}{match[2] or ''}" if match else ""

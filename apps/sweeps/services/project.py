@@ -11,7 +11,7 @@ from django.db.models import F
 from apps.audit.selectors import last_good_cursor
 from apps.audit.services import PassTally, sync_pass
 from apps.core.upsert import Upserted, upsert
-from apps.sweeps.domain import finite, lookup, metric_of
+from apps.sweeps.domain import finite, lookup, metric_of, parameters_hash
 from apps.sweeps.models import Run, Sweep, SweepAgent
 from apps.sweeps.ports import LIVE_SWEEP_STATES, RunJob, RunRecord, SweepRecord, SweepSource
 from apps.workspaces.selectors import workspace_by_project
@@ -183,6 +183,7 @@ def _run_row(entity: str, project: str, record: RunRecord, sweep: Sweep | None) 
         "config": dict(record.config),
         "summary": dict(record.summary),
         "metric_value": metric,
+        "parameters_hash": parameters_hash(record.config, sweep.config) if sweep else "",
         "created_at": record.trained_from or record.created_at,
         "heartbeat_at": record.heartbeat_at,
         "trained_until": record.trained_until,

@@ -15,9 +15,10 @@ import time
 from pathlib import Path
 
 import numpy as np
-import wandb
 import yaml
 from safetensors.numpy import load_file, save_file
+
+import wandb
 
 try:
     import torch
@@ -164,7 +165,9 @@ def main():
         config = yaml.safe_load(Path("outputs", os.environ["WANDB_RUN_ID"], "config.yaml").read_text())["training"]
     np.random.seed(config["seed"])
     random.seed(config["seed"])
-    run = wandb.init(config={**config, "seeds": {"numpy": config["seed"], "python": config["seed"]}})
+    versions = {"numpy": np.__version__, "python": sys.version.split()[0], "wandb": wandb.__version__}
+    seeds = {"numpy": config["seed"], "python": config["seed"]}
+    run = wandb.init(config={**config, "seeds": seeds, "versions": versions})
     folder = Path("outputs") / run.id / "checkpoints"
     folder.mkdir(parents=True, exist_ok=True)
     mark = task_mark()

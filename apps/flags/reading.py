@@ -1,0 +1,112 @@
+"""Reading what rules need out of configs, summaries and curves. Pure."""
+
+import math
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from apps.flags.domain import ConfigFacts, Curves
+from apps.sweeps.domain import lookup
+
+FRAMEWORKS = ("PyTorch", "NumPy", "Python", "CUDA")
+_SEED = re.compile(r"(?:^|[._/-])(?:\w*_)?seeds?(?:[._/-]|_|$)")
+_OF = {
+    "PyTorch": re.compile(r"torch|lightning|transformers"),
+    "NumPy": re.compile(r"numpy|(?:^|[._/-])np(?:[._/-]|$)"),
+    "Python": re.compile(r"python|(?:^|[._/-])random(?:[._/-]|$)"),
+    "CUDA": re.compile(r"cuda|gpu"),
+}
+_VERSION = re.compile(r"version|(?:^|[._/-])(?:packages|requirements|pip_freeze|environment)(?:[._/-]|$)")
+_MEMORY = re.compile(r"max_memory_allocated|memory_allocated|gpu_mem|peak_memory|cuda_mem")
+_DEEPEST = 6
+
+
+def flat_keys(values: Mapping[str, Any], prefix: str = "", depth: int = 0) -> Iterable[str]:
+    """Yield the dotted keys of everything in a nested config, in lower case."""
+    for key, value in values.items():
+        name = f"{prefix}{key}".lower()
+        yield name
+        if isinstance(value, Mapping) and depth < _DEEPEST:
+            yield from flat_keys(value, f"{name}.", depth + 1)
+
+
+def config_facts(
+    config: Mapping[str, Any], parameters: Mapping[str, Any] | None = None, drift: tuple[str, ...] = ()
+) -> ConfigFacts:
+    """Return what a run's config tells; ``parameters`` are those of its sweep."""
+    keys = list(flat_keys(config))
+    seeds = [key for key in keys if _SEED.search(key)]
+    seeded = {name for name, pattern in _OF.items() for key in seeds if pattern.search(key)}
+    if any(not any(pattern.search(key) for pattern in _OF.values()) for key in seeds if not _is_branch(key, keys)):
+        seeded.add("any")
+    return ConfigFacts(
+        empty=not config,
+        seeded=frozenset(seeded),
+        has_versions=any(_VERSION.search(key) for key in keys),
+        missing_parameters=tuple(name for name in parameters or () if lookup(config, name) is None),
+        drift=drift,
+    )
+
+
+def _is_branch(key: str, keys: list[str]) -> bool:
+    return any(other.startswith(f"{key}.") for other in keys)
+
+
+def logs_gpu_memory(summary: Mapping[str, Any], config: Mapping[str, Any]) -> bool:
+    """Tell whether the run itself logged how much GPU memory it took."""
+    return any(_MEMORY.search(key) for values in (summary, config) for key in flat_keys(values))
+
+
+def curves_of(metric: list[list[float]], loss: list[list[float]], name: str, goal: str) -> Curves:
+    """Return the values of thin samples, in order; what is not finite is left out."""
+    return Curves(
+        metric=_finite_values(metric),
+        loss=_finite_values(loss),
+        minimize=goal != "maximize",
+        metric_is_validation=bool(re.search(r"val|eval|test|dev", name.lower())),
+    )
+
+
+def _finite_values(points: list[list[float]]) -> tuple[float, ...]:
+    return tuple(value for _, value in points if isinstance(value, int | float) and math.isfinite(value))
+
+
+MOST_DIFFERENCES = 12
+USUAL_DIFFERENCES = frozenset({"wandb_run_id", "_wandb", "output_dir", "hydra", "seeds", "versions"})
+
+
+def differences(disk: Mapping[str, Any], wandb: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return in which keys the config on disk differs from W&B's, as ``lr: 0.1 on disk, 0.2 on W&B``.
+
+    Only keys that both have count: frameworks put more into either. The disk's config may lie below one key, as
+    Hydra's groups do.
+    """
+    told = dict(_leaves(wandb))
+    found = []
+    for key, value in _leaves(disk):
+        last = key.rpartition(".")[2]
+        other = told.get(key, told.get(last, _ABSENT))
+        if other is _ABSENT or USUAL_DIFFERENCES & {key.partition(".")[0], last} or _same(value, other):
+            continue
+        found.append(f"{key}: {str(value)[:60]} on disk, {str(other)[:60]} on W&B")
+    return tuple(sorted(found)[:MOST_DIFFERENCES])
+
+
+_ABSENT = object()
+
+
+def _leaves(values: Mapping[str, Any], prefix: str = "", depth: int = 0) -> Iterable[tuple[str, Any]]:
+    for key, value in values.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, Mapping) and depth < _DEEPEST:
+            yield from _leaves(value, f"{name}.", depth + 1)
+        else:
+            yield name, value
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Compare as YAML and JSON mean it: 1 is 1.0, and ``1e-4`` read as text is 0.0001."""
+    try:
+        return math.isclose(float(one), float(other), rel_tol=1e-9)
+    except (TypeError, ValueError):
+        return bool(one == other) or str(one) == str(other)

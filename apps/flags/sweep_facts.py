@@ -1,0 +1,95 @@
+"""Gathering the facts of many sweeps at once: a handful of queries, whatever their number."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from django.db.models import Count, Max
+
+from apps.audit.selectors import freshness
+from apps.checkpoints.models import Checkpoint
+from apps.core.files import free_bytes
+from apps.flags.domain import SweepFacts
+from apps.flags.models import RunStatus
+from apps.links.domain import agents_alive
+from apps.links.selectors import agent_job_states
+from apps.slurm.domain import first_node
+from apps.slurm.selectors import cluster_sources
+from apps.sweeps.models import Run, Sweep, SweepAgent
+from apps.sweeps.selectors import offline_runs_of_sweeps
+from apps.workspaces.models import Workspace
+from apps.workspaces.selectors import policy_of
+
+LATELY = timedelta(days=1)
+NOT_A_NODES_FAULT = ("preemption", "time-limit", "config-error", "missing-dependency")
+
+
+def gather_sweeps(sweeps: Iterable[Sweep], now: datetime) -> dict[int, SweepFacts]:
+    """Return the facts of these sweeps by primary key."""
+    listed = list(sweeps)
+    pks = [sweep.pk for sweep in listed]
+    sources = freshness()
+    projects = {one.scope for one in sources if one.source == "wandb" and one.ok}
+    clusters = cluster_sources(sources)
+    slurm = bool(clusters) and all(one.ok for one in clusters)
+    states, offline, failures = agent_job_states(pks), offline_runs_of_sweeps(pks), _failures(pks, now)
+    agents, live, sizes = _agents(pks), _live_runs(pks), _checkpoint_sizes(pks)
+    free = {one.pk: free_bytes(one.path) for one in {sweep.workspace for sweep in listed if sweep.workspace}}
+    found = {}
+    for sweep in listed:
+        policy = policy_of(sweep.workspace, sweep.sweep_id, sweep.name)
+        alive, expected = agents_alive(states[sweep.pk], wanted=sweep.state == "RUNNING")
+        oldest = now - timedelta(minutes=policy.stale_heartbeat_minutes)
+        running = agents[sweep.pk]
+        known = {"wandb"} if sweep.project_path in projects else set()
+        found[sweep.pk] = SweepFacts(
+            sweep_id=sweep.sweep_id,
+            state=sweep.state,
+            url=sweep.url,
+            now=now,
+            policy=policy,
+            known=frozenset(known | ({"slurm"} if slurm else set())),
+            method=sweep.method,
+            offline_runs=offline.get(sweep.pk, 0),
+            agents_running=len(running),
+            agents_silent=tuple(name for name, beat in running if beat is not None and beat < oldest),
+            jobs_alive=alive,
+            jobs_expected=expected,
+            live_runs=live.get(sweep.pk, 0),
+            failures=tuple(failures[sweep.pk]),
+            checkpoint_bytes=sizes.get(sweep.pk, 0),
+            free_bytes=_free_of(sweep.workspace, free),
+        )
+    return found
+
+
+def _free_of(workspace: Workspace | None, free: dict[int, int | None]) -> int | None:
+    return free.get(workspace.pk) if workspace else None
+
+
+def _agents(pks: list[int]) -> dict[int, list[tuple[str, datetime | None]]]:
+    found: dict[int, list[tuple[str, datetime | None]]] = defaultdict(list)
+    rows = SweepAgent.objects.filter(sweep__in=pks, state="RUNNING").order_by("name")
+    for sweep, name, host, beat in rows.values_list("sweep", "name", "host", "heartbeat_at"):
+        found[int(sweep)].append((name or host, beat))
+    return found
+
+
+def _live_runs(pks: list[int]) -> dict[int, int]:
+    rows = Run.objects.live().filter(sweep__in=pks).values("sweep").annotate(count=Count("pk"))
+    return {int(row["sweep"]): int(row["count"]) for row in rows if row["sweep"] is not None}
+
+
+def _checkpoint_sizes(pks: list[int]) -> dict[int, int]:
+    rows = Checkpoint.objects.filter(run__sweep__in=pks).values("run__sweep").annotate(size=Max("bytes"))
+    return {int(row["run__sweep"]): int(row["size"]) for row in rows}
+
+
+def _failures(pks: list[int], now: datetime) -> dict[int, list[tuple[str, str]]]:
+    """The (node, crash class) of the runs of each sweep that died lately of what a node may be to blame for."""
+    found: dict[int, list[tuple[str, str]]] = defaultdict(list)
+    died = RunStatus.objects.filter(run__sweep__in=pks, job__end_at__gte=now - LATELY).exclude(crash_class="")
+    rows = died.exclude(crash_class__in=NOT_A_NODES_FAULT).order_by("pk")
+    for sweep, nodes, crash in rows.values_list("run__sweep", "job__nodes", "crash_class"):
+        found[int(sweep)].append((first_node(nodes or ""), crash))
+    return found
