@@ -16,6 +16,7 @@ from apps.slurm.adapters.command import classify, reading_environment, run_comma
         "sbatch: error: Batch job submission failed: Socket timed out on send/recv operation",
         "sacct: error: Problem talking to the database: Connection refused",
         "Unexpected message received for job 3",
+        "squeue: error: 'south' can't be reached now, or it is an invalid entry for --cluster.",
     ],
 )
 def test_silence_is_transient(said: str) -> None:
@@ -26,6 +27,11 @@ def test_a_no_is_permanent_and_says_why() -> None:
     error = classify("sbatch", "sbatch: error: invalid partition specified: nope\n", 1)
     assert isinstance(error, Permanent)
     assert str(error) == "sbatch refused: invalid partition specified: nope."
+
+
+def test_a_cluster_that_nobody_knows_is_a_no() -> None:
+    said = "scontrol: error: No cluster 'west' known by database.\nscontrol: error: 'west' can't be reached now, or …"
+    assert isinstance(classify("scontrol", said, 1), Permanent)
 
 
 def test_a_command_that_takes_too_long_is_stopped() -> None:

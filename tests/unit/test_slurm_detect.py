@@ -37,6 +37,20 @@ def test_pyslurm_is_taken_where_it_can_be_imported(place: dict[str, str]) -> Non
     assert detect("auto", environment={**place, "PYTHONPATH": str(STANDIN)}).kind == "pyslurm"
 
 
+def test_pyslurm_of_another_release_is_not_taken_and_both_versions_are_told(place: dict[str, str]) -> None:
+    client = Path(place["PATH"].split(":")[0]) / "squeue"
+    client.write_text("#!/bin/sh\necho slurm 25.11.5\n")
+    found = detect("auto", environment={**place, "PYTHONPATH": str(STANDIN)})
+    assert found.kind == "slurm_cli"
+    assert "pyslurm 22.5.0-standin is made for another release than this Slurm (slurm 25.11.5)" in found.reason
+
+
+def test_the_slurm_conf_of_a_named_cluster_is_looked_for_and_not_the_machines(place: dict[str, str]) -> None:
+    assert detect("slurm_cli", environment=place, conf=place["SLURM_CONF"]).kind == "slurm_cli"
+    with pytest.raises(Permanent, match=r"/no/south\.conf, which does not exist"):
+        detect("slurm_cli", environment=place, conf="/no/south.conf")
+
+
 @pytest.mark.parametrize("name", ["local", "memory", "slurm_cli"])
 def test_a_named_adapter_is_taken(name: str, place: dict[str, str]) -> None:
     assert detect(name, environment=place).kind == name

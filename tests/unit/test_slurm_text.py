@@ -91,3 +91,15 @@ def test_a_log_that_needs_an_unknown_number_is_not_known() -> None:
     letters = text.log_values("118_2", None, "net", "ada", "")
     assert text.log_path("%j.out", "/w", letters) == ""
     assert text.log_path("%A_%a.out", "/w", letters) == "/w/118_2.out"
+
+
+@pytest.mark.parametrize(
+    ("said", "size"), [("71561216", 71561216), ("69884K", 69884 << 10), ("1.5M", 3 << 19), ("0", 0), ("", 0), ("?", 0)]
+)
+def test_a_size_is_read_in_bytes(said: str, size: int) -> None:
+    assert text.size(said) == size
+
+
+@pytest.mark.parametrize("said", ["9" * 30, "253402300800", "²"])
+def test_a_number_that_is_no_time_is_none(said: str) -> None:
+    assert text.moment(said) is None

@@ -127,6 +127,8 @@ def log_path(pattern: str, work_dir: str, values: Mapping[str, str]) -> str:
     pattern = words(pattern)
     if not pattern:
         return ""
+    if "%" not in pattern:
+        return pattern if pattern.startswith("/") else str(PurePosixPath(work_dir or "/") / pattern)
     unknown = False
 
     def fill(match: re.Match[str]) -> str:
