@@ -32,13 +32,13 @@ def folders() -> MemoryRunFolders:
 
 def put(
     folders: MemoryRunFolders, glue: Workspace, run_id: str, *, offline: bool = True, at: datetime = NOW,
-    size: int = 100, synced: bool = False, project: str = "glue", step: int = 4, **values: object,
+    size: int = 100, synced: bool = False, project: str = "glue", step: int = 4, entity: str = "", **values: object,
 ) -> FolderStamp:  # fmt: skip
     name = f"{'offline-' if offline else ''}run-20261101_000000-{run_id}"
     stamp = FolderStamp(glue.path / "wandb" / name, run_id, offline, size, at, synced)
     told: dict[str, object] = {"state": "finished", "heartbeat_at": at, "sweep_id": "", "url": "", **values}
     folders.folders = {one: local for one, local in folders.folders.items() if one.path != stamp.path}
-    folders.folders[stamp] = LocalRun(run_record(run_id, **told), "", project, step)
+    folders.folders[stamp] = LocalRun(run_record(run_id, **told), entity, project, step)
     return stamp
 
 
@@ -126,10 +126,20 @@ def test_an_online_folder_matters_while_it_holds_more_than_wandb(
 def test_the_sweep_in_the_folder_decides_the_project(glue: Workspace, folders: MemoryRunFolders) -> None:
     sweep = SweepFactory(project="other", sweep_id="swp9", workspace=glue)
     put(folders, glue, "aaa", project="uncategorized", sweep_id="swp9")
-    put(folders, glue, "bbb", project="nobody's")
+    put(folders, glue, "bbb", project="uncategorized")
     sync(glue, folders)
     assert Run.objects.get(run_id="aaa").sweep == sweep
     assert Run.objects.get(run_id="bbb").project_path == "team/glue"
+
+
+def test_a_folder_of_a_project_that_nobody_follows_is_listed_and_is_no_run_of_another_project(
+    glue: Workspace, folders: MemoryRunFolders
+) -> None:
+    put(folders, glue, "aaa", project="nobody's")
+    put(folders, glue, "bbb", project="glue", entity="others")
+    sync(glue, folders)
+    assert not Run.objects.exists()
+    assert set(RunFolder.objects.values_list("run_name", "run", "problem")) == {("aaa", None, ""), ("bbb", None, "")}
 
 
 def test_a_folder_that_cannot_be_read_is_noted_and_stops_no_other(glue: Workspace, folders: MemoryRunFolders) -> None:

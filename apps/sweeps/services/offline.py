@@ -23,6 +23,7 @@ SOURCE = "wandb-local"
 READS_PER_PASS = 20  # each costs a process; what is left is read in the next passes, newest first
 AHEAD = timedelta(minutes=10)  # an online folder this much newer than W&B's heartbeat holds what W&B does not
 FORGET_ONLINE = timedelta(days=14)
+NO_PROJECT = "uncategorized"
 
 
 @dataclass
@@ -113,15 +114,18 @@ def _run_of(workspace: Workspace, local: LocalRun) -> tuple[Run | None, set[int]
 
 
 def _project_of(workspace: Workspace, local: LocalRun) -> str | None:
-    """Return which of the workspace's projects a folder belongs to: W&B adds the entity only when it uploads."""
+    """Return which of the workspace's projects a folder belongs to; None for one of a project that nobody follows.
+
+    W&B adds the entity only when it uploads, and a folder that was told no project says 'uncategorized'.
+    """
     sweep = Sweep.objects.filter(workspace=workspace, sweep_id=local.record.sweep_id).first()
     if local.record.sweep_id and sweep is not None:
         return sweep.project_path
-    exact = f"{local.entity}/{local.project}"
-    if exact in workspace.projects:
-        return exact
-    named = [path for path in workspace.projects if path.split("/", 1)[1] == local.project]
-    return next(iter([*named, *workspace.projects]), None)
+    if local.project in ("", NO_PROJECT):
+        return next(iter(workspace.projects), None)
+    entities = [local.entity] if local.entity else [path.split("/", 1)[0] for path in workspace.projects]
+    named = [f"{entity}/{local.project}" for entity in entities]
+    return next((path for path in named if path in workspace.projects), None)
 
 
 def _run_row(path: str, local: LocalRun) -> dict[str, Any]:
