@@ -60,10 +60,11 @@ def unfinished_uploads(now: datetime) -> list[int]:
 def drive_upload(*, request_pk: int, uploader: Uploader, clock: Clock) -> str:
     """Upload what the request asks for, unless somebody else does; return the state that it is in now.
 
-    A ``Transient`` failure puts the request back into the queue, ``ATTEMPTS`` times at the most.
+    A ``Transient`` failure puts the request back into the queue, ``ATTEMPTS`` times at the most. A request whose
+    folder is forgotten by now is ``gone``: a message may come late.
     """
     if not _claim(request_pk, clock()):
-        return UploadRequest.objects.values_list("state", flat=True).get(pk=request_pk)
+        return UploadRequest.objects.filter(pk=request_pk).values_list("state", flat=True).first() or "gone"
     request = UploadRequest.objects.select_related("folder__run").get(pk=request_pk)
     run = request.folder.run
     try:
