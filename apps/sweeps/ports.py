@@ -146,8 +146,11 @@ class RunFolders(Protocol):
 class Uploader(Protocol):
     """Uploads one run folder to W&B by the client's own means; repeating it changes nothing on W&B's side."""
 
-    def upload(self, path: Path, say: Callable[[str], None]) -> None:
+    def upload(self, path: Path, say: Callable[[str], None], project: str = "") -> None:
         """Upload, calling ``say`` with each line of the client's output; returns only when W&B has it all.
+
+        ``project`` (entity/project) is where the run shall be; empty leaves that to the folder, which often names
+        neither: then the client takes the key's own entity and the project 'uncategorized'.
 
         ``Transient`` when W&B does not answer or the time is over, ``Permanent`` when it says no.
         """

@@ -15,7 +15,7 @@ from apps.core.permissions import Role
 from apps.flags.models import Flag, RunStatus
 from apps.links.models import AgentLink, RunLink
 from apps.slurm.models import Job
-from apps.sweeps.models import Run, Sweep
+from apps.sweeps.models import Run, RunHistory, Sweep
 from apps.workspaces.models import Workspace
 
 PASSWORD = "correct horse battery"
@@ -225,6 +225,12 @@ def odd_board() -> None:
     wild = run(markup, "wildrun1", Training(target=None, metric=None, checkpoint=False, user="<b>zoe</b>"))
     flag("stale-heartbeat", "warning", wild, "<img src=x onerror=alert(1)> no heartbeat since 35 min.",
          "wait & see <b>now</b>", uncertain=True)  # fmt: skip
+    odd = "the clean-up ran, training did not end well"
+    run(markup, "wildrun2", Training(wandb="failed", slurm="COMPLETED", pair=odd, agree=False, epoch=1234.5,
+        target=20000, crash="missing-dependency"), job_id="51999_11")  # fmt: skip
+    paced = run(markup, "wildrun3", Training(epoch=3210.5, target=20000), job_id="51999_12")
+    RunStatus.objects.filter(run=paced).update(epochs_per_hour=2310.5, done_at=utcnow() + timedelta(hours=50))
+    RunHistory.objects.create(run=paced, loss=[[1, 3.0], [2, 1.5], [3, 1.0]])
     sweep("longname", LONG, project=SPEECH, state="PENDING", url="", metric_name="", method="")
     crowd = sweep("sixtyrun", "sixty-runs", method="grid", expected_runs=60)
     states = ("running", "finished", "crashed", "failed", "killed", "preempted")

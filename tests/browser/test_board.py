@@ -274,7 +274,7 @@ def test_an_operator_asks_for_a_pass_and_stays_in_her_view(
     tidy: None, visit: Visit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for task in ("sync_wandb", "sync_slurm"):
-        monkeypatch.setattr(f"apps.ops.services.{task}", Mock())
+        monkeypatch.setattr(f"apps.ops.tasks.{task}.apply_async", Mock())
     page = visit()
     page.get_by_label("Workspace").select_option("speech")
     expect(page.locator(".sweep")).to_have_count(3)

@@ -3,6 +3,7 @@
 import os
 import shutil
 import sys
+import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -141,6 +142,28 @@ def test_rubbish_in_a_log_is_permanent_and_names_the_folder(tmp_path: Path) -> N
     folder = folder_of(tmp_path, "offline-run-20261101_000000-real1")
     with pytest.raises(Permanent, match="real1"):
         WandbRunFolders().read(folder)
+
+
+def test_a_folder_that_we_may_not_enter_is_listed_and_not_taken_for_gone() -> None:
+    user = os.geteuid()
+    with tempfile.TemporaryDirectory() as name:  # pytest's own folders are closed to others
+        root = Path(name)
+        root.chmod(0o755)
+        folder = folder_of(root, "offline-run-20261101_000000-shut1")
+        folder.chmod(0)
+        os.seteuid(65534 if user == 0 else user)
+        try:
+            (stamp,) = WandbRunFolders().list(root)
+        finally:
+            os.seteuid(user)
+            folder.chmod(0o755)
+    assert (stamp.run_id, stamp.offline, stamp.synced) == ("shut1", True, False)
+
+
+def test_run_folders_behind_a_link_that_leads_nowhere_are_away_and_not_gone(tmp_path: Path) -> None:
+    (tmp_path / "wandb").symlink_to(tmp_path / "scratch" / "wandb")
+    with pytest.raises(Transient, match="mounted"):
+        WandbRunFolders().list(tmp_path)
 
 
 def test_a_filesystem_that_is_away_is_transient(tmp_path: Path) -> None:

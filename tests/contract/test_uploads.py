@@ -13,8 +13,8 @@ from tests.services.sandbox import SandboxServer, running_sandbox
 
 KEY = "local" * 8
 TRAIN = """
-import sys, wandb
-run = wandb.init(project="glue", mode="offline", config={"lr": 0.1})
+import os, sys, wandb
+run = wandb.init(project=os.environ.get("TRAIN_PROJECT"), mode="offline", config={"lr": 0.1})
 for epoch in range(1, 4):
     run.log({"loss": 1 / epoch, "epoch": epoch})
 run.finish()
@@ -35,16 +35,22 @@ def sandbox(server: SandboxServer) -> Iterator[SandboxServer]:
 
 @pytest.fixture
 def folder(sandbox: SandboxServer, tmp_path: Path) -> Path:
+    return trained(sandbox, tmp_path, TRAIN_PROJECT="glue")
+
+
+def trained(sandbox: SandboxServer, tmp_path: Path, **variables: str) -> Path:
     script = tmp_path / "train.py"
     script.write_text(TRAIN)
-    sandbox.run(sys.executable, str(script), WANDB_DIR=str(tmp_path))
+    sandbox.run(sys.executable, str(script), WANDB_DIR=str(tmp_path), **variables)
     (stamp,) = WandbRunFolders().list(tmp_path)
     return stamp.path
 
 
-def upload(sandbox: SandboxServer, folder: Path, *, key: str = KEY, url: str = "", seconds: float = 60) -> list[str]:
+def upload(
+    sandbox: SandboxServer, folder: Path, *, key: str = KEY, url: str = "", seconds: float = 60, project: str = ""
+) -> list[str]:
     said: list[str] = []
-    WandbSync(base_url=url or sandbox.url, api_key=key, seconds=seconds).upload(folder, said.append)
+    WandbSync(base_url=url or sandbox.url, api_key=key, seconds=seconds).upload(folder, said.append, project)
     return said
 
 
@@ -59,6 +65,16 @@ def test_a_folder_arrives_whole_and_its_progress_is_told(sandbox: SandboxServer,
     assert any("Finished syncing" in line for line in said)
     assert lines_of(sandbox, folder) == [1, 2, 3]
     assert WandbRunFolders().list(folder.parents[1])[0].synced
+
+
+def test_a_folder_that_names_no_project_arrives_in_the_one_that_it_belongs_to(
+    sandbox: SandboxServer, tmp_path: Path
+) -> None:
+    # As a sweep's run on a node without internet does: only its environment knew the sweep, and nobody the project.
+    folder = trained(sandbox, tmp_path)
+    assert WandbRunFolders().read(folder).project == "uncategorized"
+    upload(sandbox, folder, project="sandbox/glue")
+    assert lines_of(sandbox, folder) == [1, 2, 3]
 
 
 def test_uploading_twice_changes_nothing(sandbox: SandboxServer, folder: Path) -> None:

@@ -118,6 +118,13 @@ def test_a_file_with_the_same_parameters_is_the_sweeps_whatever_its_name(root: P
     assert purpose_of(sweep_in(root, name="unnamed", config={"method": "grid", "parameters": {}}))[1] == ""
 
 
+def test_a_description_that_wandb_has_from_the_file_is_not_said_twice(root: Path) -> None:
+    (root / "experiments" / "w.yaml").write_text(
+        "# Purpose: quick\nname: warm\ndescription: from the file\nparameters: {lr: {value: 1}}\n"
+    )
+    assert purpose_of(sweep_in(root, name="warm", description="from the file "))[0] == "Purpose: quick\n\nfrom the file"
+
+
 def test_without_a_file_the_description_in_wandb_is_the_purpose(root: Path) -> None:
     assert purpose_of(sweep_in(root, name="warm", description="from W&B")) == ("from W&B", "")
     assert purpose_of(SweepFactory(workspace=None, description="alone")) == ("alone", "")

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from apps.audit.models import SyncPass
+from apps.audit.models import AuditEvent, SyncPass
 from apps.core.errors import Permanent, Transient
-from apps.sweeps.adapters.memory_folders import MemoryRunFolders
+from apps.sweeps.adapters.memory_folders import MemoryRunFolders, MemoryUploader
 from apps.sweeps.models import Run, RunFolder
 from apps.sweeps.ports import FolderStamp, LocalRun, RunJob
-from apps.sweeps.services.offline import READS_PER_PASS, FolderChanges, sync_folders
+from apps.sweeps.services.offline import READS_IN_VAIN, READS_PER_PASS, FolderChanges, sync_folders
+from apps.sweeps.services.uploads import ask_for_upload, drive_upload
 from apps.workspaces.models import Workspace
 from tests.factories.moments import NOW, before
 from tests.factories.records import run_record
@@ -32,13 +33,13 @@ def folders() -> MemoryRunFolders:
 
 def put(
     folders: MemoryRunFolders, glue: Workspace, run_id: str, *, offline: bool = True, at: datetime = NOW,
-    size: int = 100, synced: bool = False, project: str = "glue", step: int = 4, **values: object,
+    size: int = 100, synced: bool = False, project: str = "glue", step: int = 4, entity: str = "", **values: object,
 ) -> FolderStamp:  # fmt: skip
     name = f"{'offline-' if offline else ''}run-20261101_000000-{run_id}"
     stamp = FolderStamp(glue.path / "wandb" / name, run_id, offline, size, at, synced)
     told: dict[str, object] = {"state": "finished", "heartbeat_at": at, "sweep_id": "", "url": "", **values}
     folders.folders = {one: local for one, local in folders.folders.items() if one.path != stamp.path}
-    folders.folders[stamp] = LocalRun(run_record(run_id, **told), "", project, step)
+    folders.folders[stamp] = LocalRun(run_record(run_id, **told), entity, project, step)
     return stamp
 
 
@@ -126,10 +127,20 @@ def test_an_online_folder_matters_while_it_holds_more_than_wandb(
 def test_the_sweep_in_the_folder_decides_the_project(glue: Workspace, folders: MemoryRunFolders) -> None:
     sweep = SweepFactory(project="other", sweep_id="swp9", workspace=glue)
     put(folders, glue, "aaa", project="uncategorized", sweep_id="swp9")
-    put(folders, glue, "bbb", project="nobody's")
+    put(folders, glue, "bbb", project="uncategorized")
     sync(glue, folders)
     assert Run.objects.get(run_id="aaa").sweep == sweep
     assert Run.objects.get(run_id="bbb").project_path == "team/glue"
+
+
+def test_a_folder_of_a_project_that_nobody_follows_is_listed_and_is_no_run_of_another_project(
+    glue: Workspace, folders: MemoryRunFolders
+) -> None:
+    put(folders, glue, "aaa", project="nobody's")
+    put(folders, glue, "bbb", project="glue", entity="others")
+    sync(glue, folders)
+    assert not Run.objects.exists()
+    assert set(RunFolder.objects.values_list("run_name", "run", "problem")) == {("aaa", None, ""), ("bbb", None, "")}
 
 
 def test_a_folder_that_cannot_be_read_is_noted_and_stops_no_other(glue: Workspace, folders: MemoryRunFolders) -> None:
@@ -147,6 +158,72 @@ def test_a_folder_that_cannot_be_read_is_noted_and_stops_no_other(glue: Workspac
     assert sync(glue, half).ok
     assert [run.run_id for run in Run.objects.all()] == ["fine"]
     assert RunFolder.objects.get(run_name="odd").problem == "W&B's client cannot read it: rubbish."
+
+
+class SlowFolders(MemoryRunFolders):
+    """Folders of which some are never read in time."""
+
+    def __init__(self, folders: MemoryRunFolders, *slow: FolderStamp) -> None:
+        super().__init__()
+        self.folders, self.slow = folders.folders, {stamp.path for stamp in slow}
+
+    def read(self, path: Path) -> LocalRun:
+        if path in self.slow:
+            self.requests += 1
+            raise Transient(f"Reading {path} took more than 30 seconds.")
+        return super().read(path)
+
+
+def test_folders_that_are_not_read_in_time_keep_no_other_from_being_read(
+    glue: Workspace, folders: MemoryRunFolders
+) -> None:
+    huge = [put(folders, glue, f"huge{number}", at=before(minutes=number)) for number in range(2)]
+    put(folders, glue, "fine", at=before(hours=1))
+    slow = SlowFolders(folders, *huge)
+    assert sync(glue, slow).ok
+    assert [run.run_id for run in Run.objects.all()] == ["fine"]
+    assert "took more than 30 seconds" in RunFolder.objects.get(run_name="huge0").problem
+    slow.slow.clear()
+    sync(glue, slow)
+    assert (Run.objects.count(), RunFolder.objects.get(run_name="huge0").problem) == (3, "")
+
+
+def test_a_filesystem_on_which_nothing_is_read_in_time_ends_the_pass_early(
+    glue: Workspace, folders: MemoryRunFolders
+) -> None:
+    stamps = [put(folders, glue, f"run{number}", at=before(minutes=number)) for number in range(6)]
+    slow = SlowFolders(folders, *stamps)
+    assert not sync(glue, slow).ok
+    assert slow.requests == READS_IN_VAIN
+
+
+def test_runs_that_are_always_written_keep_no_older_one_from_being_read(
+    glue: Workspace, folders: MemoryRunFolders
+) -> None:
+    for turn in range(4):
+        for number in range(READS_PER_PASS + 5):
+            at = before(hours=9 - turn, seconds=number)
+            put(folders, glue, f"live{number:02d}", state="running", at=at, size=100 + turn)
+        put(folders, glue, "old", at=before(days=2))
+        sync(glue, folders)
+    assert Run.objects.count() == READS_PER_PASS + 6
+    assert not RunFolder.objects.filter(size__lt=102).exclude(run_name="old").exists()
+
+
+def test_a_folder_that_goes_while_it_is_uploaded_is_kept_until_the_upload_has_failed(
+    glue: Workspace, folders: MemoryRunFolders
+) -> None:
+    put(folders, glue, "aaa")
+    sync(glue, folders)
+    request = ask_for_upload(folder=RunFolder.objects.get(), actor="mia", now=NOW)
+    folders.folders.clear()
+    sync(glue, folders)
+    uploader = MemoryUploader(failure=Permanent("The folder does not exist."))
+    assert drive_upload(request_pk=request.pk, uploader=uploader, clock=lambda: NOW) == "failed"
+    assert AuditEvent.objects.filter(type="upload.failed").count() == 1
+    sync(glue, folders)
+    assert not RunFolder.objects.exists()
+    assert drive_upload(request_pk=request.pk, uploader=uploader, clock=lambda: NOW) == "gone"
 
 
 def test_a_filesystem_that_is_away_keeps_everything_and_is_noted(glue: Workspace, folders: MemoryRunFolders) -> None:

@@ -258,6 +258,61 @@ def test_a_run_that_another_project_holds_now_was_moved(glue: MemoryProject) -> 
     assert Run.objects.get(project="glue", run_id="bbb").state == "moved"
 
 
+def test_an_equal_run_id_in_another_project_does_not_make_a_deleted_run_a_moved_one(glue: MemoryProject) -> None:
+    sync(glue)
+    RunFactory(project="other", run_id="bbb", state="finished", created_at=before(hours=90))
+    glue.runs = [run for run in glue.runs if run.run_id != "bbb"]
+    look_for_gone_runs(project=PROJECT, source=MemorySource({PROJECT: glue}))
+    assert Run.objects.get(project="glue", run_id="bbb").state == "deleted"
+
+
+def test_a_run_that_came_from_another_project_long_after_its_last_heartbeat_is_found_by_the_slow_pass(
+    glue: MemoryProject,
+) -> None:
+    sync(glue)
+    gone = RunFactory(project="other", run_id="old", state="deleted", heartbeat_at=before(days=9))
+    glue.runs.append(run_record("old", state="finished", heartbeat_at=before(days=9)))
+    assert sync(glue).runs == set()
+    source = MemorySource({PROJECT: glue})
+    changes = look_for_gone_runs(project=PROJECT, source=source)
+    assert Run.objects.get(project="glue", run_id="old").state == "finished"
+    gone.refresh_from_db()
+    assert gone.state == "moved"
+    assert changes.runs == {gone.pk, Run.objects.get(project="glue", run_id="old").pk}
+    assert (last_pass().changed, last_pass().requests) == (2, 2)
+
+
+def test_runs_that_wandb_lists_again_come_back(glue: MemoryProject) -> None:
+    sync(glue)
+    away = MemoryProject(sweeps=glue.sweeps)
+    look_for_gone_runs(project=PROJECT, source=MemorySource({PROJECT: away}))
+    assert Run.objects.get(run_id="bbb").state == "deleted"
+    look_for_gone_runs(project=PROJECT, source=MemorySource({PROJECT: glue}))
+    assert Run.objects.get(run_id="bbb").state == "finished"
+    source = MemorySource({PROJECT: glue})
+    assert look_for_gone_runs(project=PROJECT, source=source).runs == set()
+    assert source.requests == 1
+
+
+def test_the_slow_pass_leaves_the_first_reading_of_a_project_to_the_quick_one(glue: MemoryProject) -> None:
+    source = MemorySource({PROJECT: glue})
+    assert look_for_gone_runs(project=PROJECT, source=source).runs == set()
+    assert source.requests == 1
+
+
+def test_a_run_that_begins_while_the_slow_pass_asks_is_not_gone(glue: MemoryProject) -> None:
+    sync(glue)
+
+    class Slow(MemorySource):
+        def run_ids(self, project: str) -> set[str]:
+            present = super().run_ids(project)
+            RunFactory(run_id="new")
+            return present
+
+    assert look_for_gone_runs(project=PROJECT, source=Slow({PROJECT: glue})).runs == set()
+    assert Run.objects.get(run_id="new").state == "running"
+
+
 def test_a_heartbeat_from_the_future_hides_no_later_one(glue: MemoryProject) -> None:
     glue.runs[0] = replace(glue.runs[0], heartbeat_at=NOW + timedelta(hours=1))
     sync(glue)

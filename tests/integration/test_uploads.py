@@ -20,7 +20,7 @@ from apps.sweeps.services.uploads import (
     unfinished_uploads,
 )
 from tests.factories.moments import NOW, before
-from tests.factories.rows import WorkspaceFactory
+from tests.factories.rows import RunFactory, WorkspaceFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -65,6 +65,20 @@ def test_an_upload_ends_as_done_with_the_clients_last_word(folder: RunFolder) ->
     assert AuditEvent.objects.filter(type="upload.done").count() == 1
 
 
+def test_a_run_is_uploaded_into_the_project_in_which_the_board_shows_it(folder: RunFolder) -> None:
+    uploader = MemoryUploader()
+    folder.run = RunFactory(run_id="aaa", offline=True, state="finished")
+    folder.save()
+    drive(ask(folder), uploader)
+    assert uploader.projects == ["team/glue"]
+
+
+def test_a_folder_of_a_project_that_nobody_follows_goes_where_it_says_itself(folder: RunFolder) -> None:
+    uploader = MemoryUploader()
+    drive(ask(folder), uploader)
+    assert uploader.projects == [""]
+
+
 def test_a_message_that_comes_twice_uploads_once(folder: RunFolder) -> None:
     request, uploader = ask(folder), MemoryUploader()
     assert [drive(request, uploader), drive(request, uploader)] == ["done", "done"]
@@ -101,7 +115,7 @@ def test_a_refusal_is_not_tried_again_and_a_new_wish_may_follow(folder: RunFolde
 
 def test_a_defect_of_ours_fails_the_request_with_a_reference(folder: RunFolder) -> None:
     class Broken(MemoryUploader):
-        def upload(self, path: Path, say: object) -> None:
+        def upload(self, path: Path, say: object, project: str = "") -> None:
             raise ZeroDivisionError
 
     request = ask(folder)

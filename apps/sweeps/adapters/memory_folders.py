@@ -34,16 +34,18 @@ class MemoryRunFolders:
 
 
 class MemoryUploader:
-    """Says ``lines`` and ends, or raises ``failure``; ``uploaded`` lists what it was asked for."""
+    """Says ``lines`` and ends, or raises ``failure``; ``uploaded`` and ``projects`` list what it was asked for."""
 
     def __init__(self, *lines: str, failure: SweepboardError | None = None) -> None:
         self.lines = lines
         self.failure = failure
         self.uploaded: list[Path] = []
+        self.projects: list[str] = []
 
-    def upload(self, path: Path, say: Callable[[str], None]) -> None:
+    def upload(self, path: Path, say: Callable[[str], None], project: str = "") -> None:
         for line in self.lines:
             say(line)
         if self.failure is not None:
             raise self.failure
         self.uploaded.append(path)
+        self.projects.append(project)

@@ -33,14 +33,16 @@ class WandbRunFolders:
         self._seconds = seconds
 
     def list(self, root: Path) -> list[FolderStamp]:
+        inside = root / "wandb"
         try:
-            entries = list(os.scandir(root / "wandb"))
+            entries = list(os.scandir(inside))
         except (FileNotFoundError, NotADirectoryError):
-            if not root.is_dir():
-                raise Transient(f"{root} is not there; is its filesystem mounted?") from None
+            away = inside.readlink() if inside.is_symlink() else root
+            if away != root or not root.is_dir():
+                raise Transient(f"{away} is not there; is its filesystem mounted?") from None
             return []
         except OSError as error:
-            raise Transient(f"{root / 'wandb'} cannot be listed: {error.strerror}.") from error
+            raise Transient(f"{inside} cannot be listed: {error.strerror}.") from error
         found = [stamp for entry in entries if (stamp := _stamp(entry)) is not None]
         return sorted(found, key=lambda stamp: stamp.modified_at, reverse=True)
 
@@ -104,9 +106,11 @@ def _stamp(entry: "os.DirEntry[str]") -> FolderStamp | None:
         return None
     log = Path(entry.path) / f"run-{match['run']}.wandb"
     try:
-        found = log.stat()
-    except OSError:
+        found, synced = log.stat(), log.with_name(f"{log.name}.synced").exists()
+    except (FileNotFoundError, NotADirectoryError):
         return None
+    except OSError:
+        return _shut(entry, match)
     if not stat.S_ISREG(found.st_mode):
         return None
     return FolderStamp(
@@ -115,8 +119,18 @@ def _stamp(entry: "os.DirEntry[str]") -> FolderStamp | None:
         offline=bool(match["offline"]),
         size=found.st_size,
         modified_at=datetime.fromtimestamp(found.st_mtime, tz=UTC),
-        synced=log.with_name(f"{log.name}.synced").exists(),
+        synced=synced,
     )
+
+
+def _shut(entry: "os.DirEntry[str]", name: "re.Match[str]") -> FolderStamp | None:
+    """Return the stamp of a folder that is there and that we may not look into; reading it will say so."""
+    try:
+        found = entry.stat(follow_symlinks=False)
+    except OSError:
+        return None
+    written = datetime.fromtimestamp(found.st_mtime, tz=UTC)
+    return FolderStamp(Path(entry.path), name["run"], bool(name["offline"]), 0, written, synced=False)
 
 
 def _local_run(summary: Mapping[str, Any], first: Mapping[str, Mapping[str, Any]]) -> LocalRun:

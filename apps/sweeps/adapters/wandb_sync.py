@@ -37,9 +37,9 @@ class WandbSync:
         if base_url:
             self._settings["WANDB_BASE_URL"] = base_url
 
-    def upload(self, path: Path, say: Callable[[str], None]) -> None:
+    def upload(self, path: Path, say: Callable[[str], None], project: str = "") -> None:
         done, last = False, ""
-        for line in self._lines(path):
+        for line in self._lines(path, project):
             text = _COLOURS.sub("", line).removeprefix("wandb: ").strip()
             if not text:
                 continue
@@ -51,12 +51,14 @@ class WandbSync:
         sentence = f"W&B's client did not upload {path.name}: {last.removeprefix('ERROR ') or 'it said nothing'}."
         raise (Permanent if _REFUSED.search(last) else Transient)(sentence)
 
-    def _lines(self, path: Path) -> Iterator[str]:
+    def _lines(self, path: Path, project: str) -> Iterator[str]:
         """Yield the client's lines as they come; ``Transient`` when its time is over."""
+        entity, _, name = project.partition("/")
+        place = [f"--entity={entity}", f"--project={name}"] if name else []
         kept = {name: value for name, value in os.environ.items() if not name.startswith("WANDB_")}
         deadline = time.monotonic() + self._seconds
         with subprocess.Popen(
-            [sys.executable, "-m", "wandb", "sync", str(path)],
+            [sys.executable, "-m", "wandb", "sync", *place, str(path)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -1,28 +1,32 @@
 """Bringing the run folders of a workspace into the database: what trained without a server is seen all the same."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import zip_longest
 from typing import Any
 
 import structlog
 from django.db import transaction
 
 from apps.audit.services import sync_pass
-from apps.core.errors import Permanent
+from apps.core.errors import Permanent, Transient
 from apps.core.units import whole
 from apps.core.upsert import upsert
 from apps.sweeps.domain import finite, lookup
-from apps.sweeps.models import Run, RunFolder, Sweep
+from apps.sweeps.models import Run, RunFolder, Sweep, UploadRequest
 from apps.sweeps.ports import FolderStamp, LocalRun, RunFolders
 from apps.sweeps.services.project import job_values
 from apps.workspaces.models import Workspace
 
 log = structlog.get_logger(__name__)
 SOURCE = "wandb-local"
-READS_PER_PASS = 20  # each costs a process; what is left is read in the next passes, newest first
+READS_PER_PASS = 20  # each costs a process; what is left is read in the next passes
+READS_IN_VAIN = 3  # so many in a row that did not end in time: it is the filesystem, not the folders
+READ_AGAIN = -1  # the size noted of a folder that was not read in time
 AHEAD = timedelta(minutes=10)  # an online folder this much newer than W&B's heartbeat holds what W&B does not
 FORGET_ONLINE = timedelta(days=14)
+NO_PROJECT = "uncategorized"
 
 
 @dataclass
@@ -44,8 +48,7 @@ def sync_folders(*, workspace: Workspace, folders: RunFolders, now: datetime) ->
         held = {row.path: row for row in RunFolder.objects.filter(workspace=workspace)}
         changes.runs |= _forget(held, {str(stamp.path) for stamp in stamps})
         try:
-            for stamp in [one for one in wanted if _moved(held.get(str(one.path)), one)][:READS_PER_PASS]:
-                changes.runs |= _read_one(workspace, stamp, folders)
+            _read_some(workspace, _in_turn(wanted, held)[:READS_PER_PASS], folders, changes)
         finally:
             tally.requests, tally.changed = folders.requests, len(changes.runs)
         changes.runs |= _settle(workspace, {str(stamp.path) for stamp in stamps if stamp.synced})
@@ -70,6 +73,39 @@ def _matters(stamp: FolderStamp, run: Run | None, now: datetime) -> bool:
 
 def _moved(row: RunFolder | None, stamp: FolderStamp) -> bool:
     return row is None or (row.size, row.modified_at) != (stamp.size, stamp.modified_at)
+
+
+def _in_turn(stamps: Iterable[FolderStamp], held: Mapping[str, RunFolder]) -> list[FolderStamp]:
+    """Return the folders to read, so that none waits for ever: runs that are always written would stay in front.
+
+    Folders never read, newest first, take turns with those that changed, the longest unread first; then those that
+    were not read in time.
+    """
+    rows = [(stamp, held.get(str(stamp.path))) for stamp in stamps]
+    new = [stamp for stamp, row in rows if row is None]
+    moved = sorted(
+        ((row.modified_at, stamp) for stamp, row in rows if row and row.size != READ_AGAIN and _moved(row, stamp)),
+        key=lambda pair: pair[0],
+    )
+    late = [stamp for stamp, row in rows if row and row.size == READ_AGAIN]
+    turns = zip_longest(new, [stamp for _, stamp in moved])
+    return [*(stamp for turn in turns for stamp in turn if stamp), *late]
+
+
+def _read_some(
+    workspace: Workspace, stamps: Iterable[FolderStamp], folders: RunFolders, changes: FolderChanges
+) -> None:
+    """Read these folders; one that is not read in time is noted, and tried again after all others."""
+    in_vain = 0
+    for stamp in stamps:
+        try:
+            changes.runs |= _read_one(workspace, stamp, folders)
+            in_vain = 0
+        except Transient as error:
+            in_vain += 1
+            _store_folder(workspace, stamp, size=READ_AGAIN, problem=str(error)[:500])
+            if in_vain == READS_IN_VAIN:
+                raise
 
 
 def _read_one(workspace: Workspace, stamp: FolderStamp, folders: RunFolders) -> set[int]:
@@ -113,15 +149,18 @@ def _run_of(workspace: Workspace, local: LocalRun) -> tuple[Run | None, set[int]
 
 
 def _project_of(workspace: Workspace, local: LocalRun) -> str | None:
-    """Return which of the workspace's projects a folder belongs to: W&B adds the entity only when it uploads."""
+    """Return which of the workspace's projects a folder belongs to; None for one of a project that nobody follows.
+
+    W&B adds the entity only when it uploads, and a folder that was told no project says 'uncategorized'.
+    """
     sweep = Sweep.objects.filter(workspace=workspace, sweep_id=local.record.sweep_id).first()
     if local.record.sweep_id and sweep is not None:
         return sweep.project_path
-    exact = f"{local.entity}/{local.project}"
-    if exact in workspace.projects:
-        return exact
-    named = [path for path in workspace.projects if path.split("/", 1)[1] == local.project]
-    return next(iter([*named, *workspace.projects]), None)
+    if local.project in ("", NO_PROJECT):
+        return next(iter(workspace.projects), None)
+    entities = [local.entity] if local.entity else [path.split("/", 1)[0] for path in workspace.projects]
+    named = [f"{entity}/{local.project}" for entity in entities]
+    return next((path for path in named if path in workspace.projects), None)
 
 
 def _run_row(path: str, local: LocalRun) -> dict[str, Any]:
@@ -151,7 +190,9 @@ def _run_row(path: str, local: LocalRun) -> dict[str, Any]:
 
 def _forget(held: dict[str, RunFolder], present: set[str]) -> set[int]:
     """Drop folders that are gone from the disk; an offline run that is nowhere else any more is deleted."""
-    gone = [row for path, row in held.items() if path not in present]
+    # A folder that somebody waits for stays until its upload has ended, and has said why.
+    awaited = set(UploadRequest.objects.filter(state__in=UploadRequest.OPEN).values_list("folder_id", flat=True))
+    gone = [row for path, row in held.items() if path not in present and row.pk not in awaited]
     pks = [row.run_id for row in gone]
     RunFolder.objects.filter(pk__in=[row.pk for row in gone]).delete()
     lost = Run.objects.filter(pk__in=[pk for pk in pks if pk], offline=True, folders=None)

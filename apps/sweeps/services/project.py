@@ -14,6 +14,7 @@ from apps.core.upsert import Upserted, upsert
 from apps.sweeps.domain import finite, lookup, metric_of, parameters_hash
 from apps.sweeps.models import Run, Sweep, SweepAgent
 from apps.sweeps.ports import LIVE_SWEEP_STATES, RunJob, RunRecord, SweepRecord, SweepSource
+from apps.sweeps.services.gone import GONE, note_gone, note_moved
 from apps.workspaces.selectors import workspace_by_project
 
 SOURCE = "wandb"
@@ -21,7 +22,6 @@ OVERLAP = timedelta(minutes=3)  # heartbeats are stamped by machines whose clock
 BATCH = 500
 METADATA_PER_PASS = 10
 METADATA_TRIES = 4
-GONE = ("deleted", "moved")
 
 
 @dataclass
@@ -202,20 +202,6 @@ def job_values(jobs: tuple[RunJob, ...]) -> dict[str, Any]:
     return {"slurm_jobs": told, "slurm_raw_id": jobs[-1].raw_id, "host": jobs[-1].host}
 
 
-def note_gone(*, project: str, run_ids: set[str]) -> set[int]:
-    """Mark runs that W&B's project no longer holds: moved where another project holds them now, else deleted."""
-    if not run_ids:
-        return set()
-    held = Run.objects.of_project(project).filter(run_id__in=run_ids)
-    elsewhere = Run.objects.filter(run_id__in=run_ids).exclude(pk__in=held.values("pk")).exclude(state__in=GONE)
-    moved = held.filter(run_id__in=set(elsewhere.values_list("run_id", flat=True)))
-    changed = set(held.values_list("pk", flat=True))
-    gone = changed - set(moved.values_list("pk", flat=True))
-    moved.update(state="moved")
-    Run.objects.filter(pk__in=gone).update(state="deleted")
-    return changed
-
-
 def _allow_one_more_look(result: Upserted[Run]) -> None:
     """A run whose state changed may have its metadata by now, even if we had given up on it."""
     moved = [pk for pk, old in result.before.items() if "state" in old]
@@ -236,16 +222,30 @@ def _fetch_jobs(project: str, source: SweepSource, pks: list[int]) -> None:
 
 
 def look_for_gone_runs(*, project: str, source: SweepSource) -> Changes:
-    """Compare the ids that W&B lists with those that we hold; a slow pass, because ended runs vanish silently."""
+    """Compare the ids that W&B lists with those that we hold; a slow pass, because ended runs vanish silently.
+
+    They come silently as well: a run that is moved into the project, or back from the dead, has an old heartbeat.
+    """
     changes = Changes()
     with sync_pass(source="wandb-deletions", scope=project) as tally:
+        rows = Run.objects.of_project(project).filter(offline=False).exclude(state__in=GONE)
+        held = set(rows.values_list("run_id", flat=True))  # before the question: a run may begin meanwhile
         try:
             present = source.run_ids(project)
+            changes.runs = note_gone(project=project, run_ids=held - present)
+            _store_new_found(project, source, present - held, changes)
         finally:
             tally.requests += source.requests
-        held = Run.objects.of_project(project).filter(offline=False).exclude(state__in=GONE)
-        gone = set(held.values_list("run_id", flat=True)) - present
-        changes.runs = note_gone(project=project, run_ids=gone)
-        tally.seen, tally.changed = len(present), len(changes.runs)
+            tally.changed = len(changes.runs)
+        tally.seen = len(present)
     changes.ok = not tally.error
     return changes
+
+
+def _store_new_found(project: str, source: SweepSource, run_ids: set[str], changes: Changes) -> None:
+    since = _since(last_good_cursor(SOURCE, project))
+    if not run_ids or since is None:
+        return  # without a good pass yet, the first one brings them all
+    for batch in _batches(source.runs(project, since, run_ids)):
+        _store_runs(project, batch, source, changes)
+    changes.runs |= note_moved(project=project, run_ids=run_ids)

@@ -31,7 +31,9 @@ def find_purposes(*, sweep_pks: Iterable[int]) -> set[int]:
             key=lambda found: describes(found[1], sweep.name, sweep.config),
             default=(None, None),
         )
-        purpose = "\n\n".join(dict.fromkeys(filter(None, [written.purpose if written else "", sweep.description])))
+        purpose, described = written.purpose if written else "", sweep.description.strip()
+        if described not in purpose:  # W&B mostly has it from the file
+            purpose = f"{purpose}\n\n{described}".strip()
         values = {"purpose": purpose, "purpose_file": str(path or "")[:1000]}
         if any(getattr(sweep, name) != value for name, value in values.items()):
             Sweep.objects.filter(pk=sweep.pk).update(**values)

@@ -60,13 +60,18 @@ def unfinished_uploads(now: datetime) -> list[int]:
 def drive_upload(*, request_pk: int, uploader: Uploader, clock: Clock) -> str:
     """Upload what the request asks for, unless somebody else does; return the state that it is in now.
 
-    A ``Transient`` failure puts the request back into the queue, ``ATTEMPTS`` times at the most.
+    A ``Transient`` failure puts the request back into the queue, ``ATTEMPTS`` times at the most. A request whose
+    folder is forgotten by now is ``gone``: a message may come late.
     """
     if not _claim(request_pk, clock()):
-        return UploadRequest.objects.values_list("state", flat=True).get(pk=request_pk)
-    request = UploadRequest.objects.select_related("folder").get(pk=request_pk)
+        return UploadRequest.objects.filter(pk=request_pk).values_list("state", flat=True).first() or "gone"
+    request = UploadRequest.objects.select_related("folder__run").get(pk=request_pk)
+    run = request.folder.run
     try:
-        uploader.upload(Path(request.folder.path), lambda line: _heard(request_pk, line, clock()))
+        # A run must arrive where the board shows it; the folder itself often names no project, or no entity.
+        uploader.upload(
+            Path(request.folder.path), lambda line: _heard(request_pk, line, clock()), run.project_path if run else ""
+        )
     except Transient as error:
         return _failed(request, error, clock(), again=request.attempts < ATTEMPTS)
     except SweepboardError as error:
