@@ -144,7 +144,7 @@ def written_purpose(text: str) -> Written | None:
     if not isinstance(config, Mapping) or not isinstance(config.get("parameters"), Mapping):
         return None
     description = str(config.get("description") or "").strip()
-    return Written(config, "\n\n".join(filter(None, [_head_comments(text), description])))
+    return Written(config, "\n".join(filter(None, [_head_comments(text), description])))
 
 
 def _head_comments(text: str) -> str:

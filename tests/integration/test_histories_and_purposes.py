@@ -108,7 +108,7 @@ def test_the_head_comments_and_the_description_of_its_file_say_why_a_sweep_runs(
     text, file = purpose_of(sweep_in(root, name="warm", description="from W&B"))
     assert file == "warm.yaml"
     assert text.splitlines()[0] == "Why: the cosine schedule looked better on half the data."
-    assert text.endswith("Does warm-up matter?\n\nfrom W&B")
+    assert text.endswith("Does warm-up matter?\nfrom W&B")
 
 
 def test_a_file_with_the_same_parameters_is_the_sweeps_whatever_its_name(root: Path) -> None:
@@ -122,7 +122,7 @@ def test_a_description_that_wandb_has_from_the_file_is_not_said_twice(root: Path
     (root / "experiments" / "w.yaml").write_text(
         "# Purpose: quick\nname: warm\ndescription: from the file\nparameters: {lr: {value: 1}}\n"
     )
-    assert purpose_of(sweep_in(root, name="warm", description="from the file "))[0] == "Purpose: quick\n\nfrom the file"
+    assert purpose_of(sweep_in(root, name="warm", description="from the file "))[0] == "Purpose: quick\nfrom the file"
 
 
 def test_without_a_file_the_description_in_wandb_is_the_purpose(root: Path) -> None:

@@ -33,7 +33,7 @@ def find_purposes(*, sweep_pks: Iterable[int]) -> set[int]:
         )
         purpose, described = written.purpose if written else "", sweep.description.strip()
         if described not in purpose:  # W&B mostly has it from the file
-            purpose = f"{purpose}\n\n{described}".strip()
+            purpose = f"{purpose}\n{described}".strip()
         values = {"purpose": purpose, "purpose_file": str(path or "")[:1000]}
         if any(getattr(sweep, name) != value for name, value in values.items()):
             Sweep.objects.filter(pk=sweep.pk).update(**values)
