@@ -136,8 +136,10 @@ Life = tuple[datetime | None, datetime | None, int]
 def job_time(began: datetime | None, until: datetime | None, lives: Iterable[Life]) -> JobTime:
     """Add up the (start, end, GPUs) of a run's attempts, cut to when the run lived; ``until`` is None while it does.
 
-    Attempts that a later one replaced count as well.
+    Attempts that a later one replaced count as well. Where the run shares no moment with any of them, W&B's clock and
+    the cluster's are apart: then the run took its own span, but no longer than the last attempt.
     """
+    lives = list(lives)
     total = JobTime()
     for start, end, gpus in lives:
         stop = min((moment for moment in (until, end) if moment is not None), default=None)
@@ -148,4 +150,13 @@ def job_time(began: datetime | None, until: datetime | None, lives: Iterable[Lif
         else:
             spent = max(0.0, (stop - max(began, start)).total_seconds())
             total = replace(total, seconds=total.seconds + spent, gpu_seconds=total.gpu_seconds + spent * gpus)
-    return total
+    return total if total != JobTime() else _time_by_two_clocks(began, until, lives)
+
+
+def _time_by_two_clocks(began: datetime | None, until: datetime | None, lives: Sequence[Life]) -> JobTime:
+    known = [(end - start, gpus) for start, end, gpus in lives if start is not None and end is not None]
+    if not known or began is None or until is None:
+        return JobTime()
+    span, gpus = known[-1]
+    seconds = max(0.0, min(until - began, span).total_seconds())
+    return JobTime(seconds, seconds * gpus)
