@@ -237,6 +237,21 @@ def test_an_agent_that_went_on_leaves_a_zombie_and_a_healthy_run() -> None:
     assert open_flags(right) == []
 
 
+@pytest.mark.parametrize("state", ["CANCELLED", "TIMEOUT", "PREEMPTED", "OUT_OF_MEMORY", "FAILED", "NODE_FAIL"])
+def test_how_an_agents_job_ended_says_nothing_of_the_runs_before_its_last(state: str) -> None:
+    job = JobFactory(state=state, start_at=before(hours=20), end_at=before(minutes=10))
+    whole = RunFactory(state="finished", created_at=before(hours=20), heartbeat_at=before(hours=2, minutes=1))
+    crashed = RunFactory(state="crashed", created_at=before(hours=2), heartbeat_at=before(hours=1, minutes=1))
+    last = RunFactory(state="crashed", created_at=before(hours=1), heartbeat_at=before(minutes=10))
+    for run in (whole, crashed, last):
+        RunLinkFactory(run=run, job=job)
+    evaluate(whole, crashed, last)
+    told = {status.run_id: status for status in RunStatus.objects.all()}
+    assert (told[whole.pk].slurm_state, told[whole.pk].agree, told[whole.pk].crash_class) == ("NEXT RUN", True, "")
+    assert (told[crashed.pk].slurm_state, told[crashed.pk].crash_class) == ("NEXT RUN", "unknown")
+    assert told[last.pk].slurm_state == state
+
+
 def test_evaluating_again_at_the_same_moment_changes_nothing() -> None:
     run = ended_under(RunFactory(heartbeat_at=before(minutes=31)), "COMPLETED")
     evaluate(run)
