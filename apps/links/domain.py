@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 SLACK = timedelta(seconds=2)
+QUIET = timedelta(minutes=10)  # heartbeats come every half minute; W&B waits 5 minutes before it says crashed
 COMES_BACK = frozenset({"REQUEUED", "PREEMPTED", "NODE_FAIL", "BOOT_FAIL"})
 
 
@@ -94,10 +95,15 @@ def _carrying(run: RunFact, lives: Sequence[AttemptFact], how: How) -> list[Atte
         # Clocks may differ by more than our slack: the log's word counts, for the last life that began.
         carrying = [life for life in lives if life.start_at is not None][-1:]
     last = carrying[-1] if carrying else None
-    if last is not None and last.state in COMES_BACK and not run.finished:
+    if last is not None and last.state in COMES_BACK and not run.finished and _lived_to_its_end(run, last):
         after = [life for life in lives if life.submit_at > last.submit_at]
         carrying += after[:1] if after and after[0].start_at is None else []
     return carrying
+
+
+def _lived_to_its_end(run: RunFact, life: AttemptFact) -> bool:
+    """Tell whether the job was taken away from the run, and not from one that its agent had pulled after it."""
+    return run.until is None or life.end_at is None or run.until >= life.end_at - QUIET
 
 
 def _overlaps(run: RunFact, life: AttemptFact) -> bool:
