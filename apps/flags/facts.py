@@ -130,13 +130,13 @@ def _known(run: Run, current: LinkedJob | None, sources: list[Freshness]) -> fro
 def slurm_state_of(run: Run, current: LinkedJob | None, sources: list[Freshness], now: datetime) -> str:
     """Return the Slurm side of a run: its attempt's state, or why there is none.
 
+    How an agent's job ended says nothing of a run from which it had gone on to the next one.
     'No job' needs every cluster that is followed to have answered: the job could be on any of them.
     """
     if current is not None:
-        moved_on = current.next_run_at is not None and (
-            run.heartbeat_at is None or run.heartbeat_at < current.next_run_at
-        )
-        return MOVED_ON if moved_on and not current.job.ended else current.job.state
+        last = run.trained_until or run.heartbeat_at  # of a run that was uploaded later, the heartbeat is the upload's
+        moved_on = current.next_run_at is not None and (last is None or last < current.next_run_at)
+        return MOVED_ON if moved_on else current.job.state
     slurm = cluster_sources(sources)
     if not slurm or not all(one.ok for one in slurm):
         return UNKNOWN

@@ -85,7 +85,7 @@ def _status_row(one: Gathered) -> dict[str, Any]:
         "progress_at": facts.progress.at,
         "epochs_per_hour": facts.progress.epochs_per_hour,
         "steps_per_second": facts.progress.steps_per_second,
-        "done_at": facts.progress.done_at if facts.wandb_state in LIVE_RUN_STATES else None,
+        "done_at": facts.progress.done_at if _trains_on(one) else None,
         "disagreement": facts.progress.disagreement[:300],
         "runtime_seconds": one.time.seconds if facts.runtime_seconds is not None else None,
         "gpu_seconds": one.time.gpu_seconds,
@@ -101,6 +101,13 @@ def _status_row(one: Gathered) -> dict[str, Any]:
         "agreement": verdict.agreement.value,
         "chain": list(verdict.chain),
     }
+
+
+def _trains_on(one: Gathered) -> bool:
+    """Tell whether a time left means anything: not of a zombie, and not of a run that is at its target."""
+    facts = one.facts
+    reached = facts.progress.percent is not None and facts.progress.percent >= 100
+    return facts.wandb_state in LIVE_RUN_STATES and facts.meaning.agree is not False and not reached
 
 
 def _keep_flags(

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 SLACK = timedelta(seconds=2)
+QUIET = timedelta(minutes=10)  # heartbeats come every half minute; W&B waits 5 minutes before it says crashed
 COMES_BACK = frozenset({"REQUEUED", "PREEMPTED", "NODE_FAIL", "BOOT_FAIL"})
 
 
@@ -94,10 +95,15 @@ def _carrying(run: RunFact, lives: Sequence[AttemptFact], how: How) -> list[Atte
         # Clocks may differ by more than our slack: the log's word counts, for the last life that began.
         carrying = [life for life in lives if life.start_at is not None][-1:]
     last = carrying[-1] if carrying else None
-    if last is not None and last.state in COMES_BACK and not run.finished:
+    if last is not None and last.state in COMES_BACK and not run.finished and _lived_to_its_end(run, last):
         after = [life for life in lives if life.submit_at > last.submit_at]
         carrying += after[:1] if after and after[0].start_at is None else []
     return carrying
+
+
+def _lived_to_its_end(run: RunFact, life: AttemptFact) -> bool:
+    """Tell whether the job was taken away from the run, and not from one that its agent had pulled after it."""
+    return run.until is None or life.end_at is None or run.until >= life.end_at - QUIET
 
 
 def _overlaps(run: RunFact, life: AttemptFact) -> bool:
@@ -151,8 +157,10 @@ Life = tuple[datetime | None, datetime | None, int]
 def job_time(began: datetime | None, until: datetime | None, lives: Iterable[Life]) -> JobTime:
     """Add up the (start, end, GPUs) of a run's attempts, cut to when the run lived; ``until`` is None while it does.
 
-    Attempts that a later one replaced count as well.
+    Attempts that a later one replaced count as well. Where the run shares no moment with any of them, W&B's clock and
+    the cluster's are apart: then the run took its own span, but no longer than the last attempt.
     """
+    lives = list(lives)
     total = JobTime()
     for start, end, gpus in lives:
         stop = min((moment for moment in (until, end) if moment is not None), default=None)
@@ -163,4 +171,13 @@ def job_time(began: datetime | None, until: datetime | None, lives: Iterable[Lif
         else:
             spent = max(0.0, (stop - max(began, start)).total_seconds())
             total = replace(total, seconds=total.seconds + spent, gpu_seconds=total.gpu_seconds + spent * gpus)
-    return total
+    return total if total != JobTime() else _time_by_two_clocks(began, until, lives)
+
+
+def _time_by_two_clocks(began: datetime | None, until: datetime | None, lives: Sequence[Life]) -> JobTime:
+    known = [(end - start, gpus) for start, end, gpus in lives if start is not None and end is not None]
+    if not known or began is None or until is None:
+        return JobTime()
+    span, gpus = known[-1]
+    seconds = max(0.0, min(until - began, span).total_seconds())
+    return JobTime(seconds, seconds * gpus)

@@ -103,6 +103,13 @@ def test_the_sample_environment_names_every_variable_and_no_other() -> None:
     assert read == named
 
 
+def test_the_page_on_configuration_names_every_variable_and_no_other() -> None:
+    table = [line for line in (ROOT / "docs" / "configuration.md").read_text().splitlines() if line.startswith("| `")]
+    named = {name for line in table for name in re.findall(r"`([A-Z_]+)`", line.split("|")[1])}
+    sample = re.findall(r"^#?([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE)
+    assert named == set(sample)
+
+
 def test_every_variable_of_the_sample_environment_is_explained_and_off() -> None:
     blocks = (ROOT / ".env.example").read_text().strip().split("\n\n")[1:]
     for block in blocks:

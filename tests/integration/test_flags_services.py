@@ -246,6 +246,36 @@ def test_an_agent_that_went_on_leaves_a_zombie_and_a_healthy_run() -> None:
     assert open_flags(right) == []
 
 
+@pytest.mark.parametrize("state", ["CANCELLED", "TIMEOUT", "PREEMPTED", "OUT_OF_MEMORY", "FAILED", "NODE_FAIL"])
+def test_how_an_agents_job_ended_says_nothing_of_the_runs_before_its_last(state: str) -> None:
+    job = JobFactory(state=state, start_at=before(hours=20), end_at=before(minutes=10))
+    whole = RunFactory(state="finished", created_at=before(hours=20), heartbeat_at=before(hours=2, minutes=1))
+    crashed = RunFactory(state="crashed", created_at=before(hours=2), heartbeat_at=before(hours=1, minutes=1))
+    last = RunFactory(state="crashed", created_at=before(hours=1), heartbeat_at=before(minutes=10))
+    for run in (whole, crashed, last):
+        RunLinkFactory(run=run, job=job)
+    evaluate(whole, crashed, last)
+    told = {status.run_id: status for status in RunStatus.objects.all()}
+    assert (told[whole.pk].slurm_state, told[whole.pk].agree, told[whole.pk].crash_class) == ("NEXT RUN", True, "")
+    assert (told[crashed.pk].slurm_state, told[crashed.pk].crash_class) == ("NEXT RUN", "unknown")
+    assert told[last.pk].slurm_state == state
+
+
+@pytest.mark.parametrize(
+    ("state", "epoch", "soon"),
+    [("RUNNING", 4, True), ("CANCELLED", 4, False), ("PREEMPTED", 4, False), ("RUNNING", 10, False)],
+)
+def test_only_a_run_that_trains_towards_its_target_has_time_left(state: str, epoch: int, soon: bool) -> None:
+    ended = None if state == "RUNNING" else before(minutes=1)
+    run = RunFactory(created_at=before(hours=5), config={"epochs": 10})
+    RunLinkFactory(run=run, job=JobFactory(state=state, start_at=before(hours=5), end_at=ended))
+    trace(run.job_links.get().job, run.run_id, epoch=epoch, progress_at=before(minutes=2))
+    evaluate(run)
+    status = RunStatus.objects.get()
+    assert status.epochs_per_hour
+    assert (status.done_at is not None) is soon
+
+
 def test_evaluating_again_at_the_same_moment_changes_nothing() -> None:
     run = ended_under(RunFactory(heartbeat_at=before(minutes=31)), "COMPLETED")
     evaluate(run)

@@ -88,6 +88,22 @@ def test_a_run_has_the_hours_in_which_it_lived_in_its_attempts() -> None:
     assert gpu_hours_by_run([first.pk, second.pk], NOW) == {first.pk: 4, second.pk: 4 + 6}
 
 
+def test_a_run_whose_agent_went_on_to_the_next_has_no_hours_after_that() -> None:
+    agent = attempt(10, None, gpus=1)
+    zombie = RunFactory(state="running", created_at=before(hours=9), heartbeat_at=before(hours=7, minutes=10))
+    following = RunFactory(state="running", created_at=before(hours=7))
+    for run in (zombie, following):
+        RunLinkFactory(run=run, job=agent)
+    assert gpu_hours_by_run([zombie.pk, following.pk], NOW) == {zombie.pk: 2, following.pk: 7}
+
+
+def test_a_runs_attempt_that_ended_without_telling_when_does_not_run_for_ever() -> None:
+    lost = attempt(9, None, state="NODE_FAIL", elapsed_seconds=2 * 3600, gpus=3)
+    run = RunFactory(state="running", created_at=before(hours=9))
+    RunLinkFactory(run=run, job=lost)
+    assert gpu_hours_by_run([run.pk], NOW) == {run.pk: 6}
+
+
 def test_a_sweep_has_the_hours_of_its_agents_and_no_hour_is_counted_twice() -> None:
     one, other = SweepFactory(), SweepFactory()
     mine, shared, free = attempt(4, 2), attempt(4, 2), attempt(2, 1)

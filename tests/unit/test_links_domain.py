@@ -156,6 +156,24 @@ def test_time_in_jobs_is_that_in_which_both_lived() -> None:
     assert job_time(before(hours=5), None, [(None, None, 1)]).seconds_at(NOW) == 0
 
 
+def test_a_run_that_died_hours_before_its_agents_job_was_preempted_does_not_wait_to_come_back() -> None:
+    first = attempt(1, state="PREEMPTED", end_at=before(hours=1))
+    waiting = attempt(2, state="PENDING", submit_at=before(hours=1), start_at=None)
+    ids = frozenset({12345})
+    assert found(run(raw_ids=ids, until=before(hours=3)), first, waiting) == [(1, How.METADATA)]
+    beat = before(hours=1, minutes=5)
+    assert found(run(raw_ids=ids, until=beat), first, waiting) == [(1, How.METADATA), (2, How.METADATA)]
+
+
+def test_where_two_clocks_put_run_and_job_apart_each_clocks_own_span_is_believed() -> None:
+    told = job_time(before(hours=5), before(hours=2), [(before(hours=12), before(hours=8), 2)])
+    assert (told.seconds, told.gpu_seconds, told.since) == (3 * 3600, 6 * 3600, None)
+    longer = job_time(before(hours=7), before(hours=1), [(None, None, 2), (before(hours=12), before(hours=8), 2)])
+    assert longer.seconds == 4 * 3600
+    earlier = [(before(hours=30), before(hours=20), 1), (before(hours=5), before(hours=4), 1)]
+    assert job_time(before(hours=5), before(hours=4), earlier).seconds == 3600
+
+
 def test_time_that_goes_on_is_kept_as_its_beginning() -> None:
     told = job_time(before(hours=5), None, [(before(hours=6), before(hours=3), 1), (before(hours=2), None, 4)])
     assert (told.seconds, told.since, told.gpus) == (2 * 3600, before(hours=2), 4)
