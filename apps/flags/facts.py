@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from apps.audit.selectors import Freshness, freshness
 from apps.flags.domain import Evidence, JobFacts, Progress, ProgressSource, RunFacts
+from apps.joblogs.crashes import clue_from
 from apps.joblogs.models import LogTrace
 from apps.joblogs.selectors import traces_by_job
 from apps.links.domain import JobTime
@@ -81,7 +82,7 @@ def _gather_one(
         job=_job_facts(current.job) if current else None,
         next_run=current.next_run if current else "",
         log_path=own[-1].log.path if own else "",
-        evidence=tuple(_evidence(trace, item) for trace in own for item in trace.evidence),
+        evidence=_evidence_of(traces_of(run, linked[-1:], traces)),
         checkpoint_step=checkpoint.step if checkpoint else None,
         checkpoint_at=checkpoint.modified_at if checkpoint else None,
         offline=run.offline,
@@ -189,5 +190,15 @@ def _job_facts(job: Job) -> JobFacts:
     )
 
 
-def _evidence(trace: LogTrace, item: dict[str, object]) -> Evidence:
-    return Evidence(str(item["class"]), trace.log.path, int(str(item["line"])), str(item["text"]))
+def _evidence_of(traces: list[LogTrace]) -> tuple[Evidence, ...]:
+    """The evidence of the job that carried the run last: why an earlier one ended is history."""
+    return tuple(
+        clue_from(
+            item,
+            trace.log.path,
+            trains=trace.epoch is not None or trace.step is not None,
+            finished=bool(trace.target_epochs) and (trace.epoch or 0) >= (trace.target_epochs or 0),
+        )
+        for trace in traces
+        for item in trace.evidence
+    )

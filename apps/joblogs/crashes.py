@@ -1,0 +1,311 @@
+"""Why a job died and whether it can be resumed, decided from what is known of its end. Pure.
+
+Practice: 'Favor resumes over restarts' and 'Cross-reference W&B with Slurm'. Read in this order: the job's stderr,
+Slurm's accounting, the W&B state, the log's last lines, the checkpoints. What counts is the first cause on the last
+attempt: torchrun's table, processes that are told to end and NCCL's watchdogs are effects of it. Without evidence the
+answer is 'look first', because a wrong 'yes' is the worst one.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from apps.joblogs.parsers import Sign, hint_in
+
+
+class Resume(StrEnum):
+    """Whether a run can be resumed, for machines."""
+
+    YES = "yes"
+    AFTER_CHANGE = "after-change"
+    NO = "no"
+    LOOK_FIRST = "look-first"
+
+
+UNKNOWN, NONE = "unknown", "none"
+RESUMABLE: dict[str, Resume] = {
+    "preemption": Resume.YES,
+    "time-limit": Resume.YES,
+    "cuda-oom": Resume.AFTER_CHANGE,
+    "host-oom": Resume.AFTER_CHANGE,
+    "config-error": Resume.NO,
+    "missing-dependency": Resume.NO,
+    "data-error": Resume.LOOK_FIRST,
+    "diverged": Resume.LOOK_FIRST,
+    "nccl-timeout": Resume.YES,
+    "node-failure": Resume.YES,
+    "python-error": Resume.LOOK_FIRST,
+    UNKNOWN: Resume.LOOK_FIRST,
+    NONE: Resume.NO,
+}
+BY_STATE = {
+    "PREEMPTED": "preemption",
+    "TIMEOUT": "time-limit",
+    "DEADLINE": "time-limit",
+    "OUT_OF_MEMORY": "host-oom",
+    "NODE_FAIL": "node-failure",
+    "BOOT_FAIL": "node-failure",
+}
+BAD_STATES = frozenset({*BY_STATE, "FAILED", "CANCELLED", "GONE"})
+BAD_IN_WANDB = frozenset({"crashed", "failed", "killed", "preempted"})
+_SLURMS = frozenset({"preemption", "time-limit", "node-failure"})  # what Slurm itself does to a job
+_ALIVE = frozenset({"RUNNING", "COMPLETING", "PENDING", "REQUEUED", "CONFIGURING", "SUSPENDED"})
+# A run that met one of these would not have reached its target: it was caught, or another attempt followed.
+_STOPS_AT_ONCE = frozenset({"cuda-oom", "config-error", "missing-dependency", "preemption", "node-failure"})
+
+
+@dataclass(frozen=True, slots=True)
+class Clue:
+    """One line of a log that shows why training ended; ``line`` from 1, 0 where nobody counted.
+
+    ``crash_class`` may be a ``Sign`` too. ``went_on`` says whether training went on after it in the same file, None
+    where that file tells of no training. ``chained``: raised while the one before it was handled, or from it.
+    ``loss``: a loss that was no number, after which training may go on.
+    """
+
+    crash_class: str
+    file: str
+    line: int
+    text: str
+    went_on: bool | None = None
+    chained: bool = False
+    loss: bool = False
+
+
+def clue_from(item: Mapping[str, Any], file: str, *, trains: bool, finished: bool = False) -> Clue:
+    """Return a line of a trace's evidence as a clue; ``trains`` tells whether the file tells of training at all.
+
+    What torch says of an exception that nobody caught stands, whatever other ranks print after it, unless the run
+    ``finished`` in that file: then it was another attempt's.
+    """
+    went_on = True if item.get("went_on") else False if trains or item.get("fatal") else None
+    return Clue(
+        str(item["class"]),
+        file,
+        int(item["line"]),
+        str(item["text"]),
+        went_on=True if finished and item.get("fatal") else went_on,
+        chained=bool(item.get("chained")),
+        loss=bool(item.get("loss")),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """What is known of a job's end; empty or None where it is not.
+
+    ``clues`` are those of the run's last start, each file's in the order of its lines. ``job_state`` is Slurm's long
+    name in capitals. ``has_checkpoint`` is None where nobody looked, ``readable`` False where the logs say nothing.
+    """
+
+    clues: tuple[Clue, ...] = ()
+    job_state: str = ""
+    exit_code: int | None = None
+    exit_signal: int | None = None
+    wandb_state: str = ""
+    epoch: float | None = None
+    target_epochs: float | None = None
+    has_checkpoint: bool | None = None
+    readable: bool = True
+
+    @property
+    def reached_target(self) -> bool:
+        return bool(self.target_epochs) and self.epoch is not None and self.epoch >= (self.target_epochs or 0)
+
+    @property
+    def went_badly(self) -> bool:
+        """Whether accounting or W&B says so."""
+        by_exit = self.job_state not in _ALIVE and bool(self.exit_code or self.exit_signal)
+        return self.wandb_state in BAD_IN_WANDB or self.job_state in BAD_STATES or by_exit
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """``proof`` are the lines that show it, the deciding one first; ``reason`` is a sentence for people."""
+
+    crash_class: str
+    resumable: Resume
+    proof: tuple[Clue, ...] = ()
+    reason: str = ""
+
+    @property
+    def failed(self) -> bool:
+        return self.crash_class != NONE
+
+
+def decide(ending: Ending) -> Decision:
+    """Return the crash class of a job, 'none' where nothing failed, 'unknown' where nothing tells."""
+    clues = [clue for clue in sorted(ending.clues, key=lambda clue: not is_stderr(clue.file))]
+    live = [clue for clue in clues if clue.went_on is not True]
+    if not ending.went_badly and (ending.job_state or ending.wandb_state):
+        return _ended_well(ending, live)
+    if ending.reached_target and not ending.went_badly:
+        live = [clue for clue in live if not _is_history(clue)]
+    return _checked(ending, _ended_badly(ending, live, clues))
+
+
+def is_stderr(file: str) -> bool:
+    """Tell by its name whether a log is a job's stderr."""
+    name = file.rpartition("/")[2].lower()
+    return name.endswith((".err", ".stderr")) or name.startswith(("err.", "stderr."))
+
+
+def _is_history(clue: Clue) -> bool:
+    return clue.went_on is None and clue.crash_class in _STOPS_AT_ONCE
+
+
+def _ended_well(ending: Ending, live: list[Clue]) -> Decision:
+    """Neither Slurm nor W&B says that it failed. A loss that is no number, and a script that hides its exit code, do."""
+    if ending.wandb_state != "finished" and (ending.job_state in _ALIVE or not ending.job_state):
+        return Decision(NONE, Resume.NO, reason="It is still under way.")
+    diverged = next((clue for clue in live if clue.crash_class == "diverged"), None)
+    if diverged is not None:
+        return _because(diverged, live)
+    hidden = ending.job_state == "COMPLETED" and ending.wandb_state not in ("finished", "preempting", "pending")
+    cause = _first_cause(live) if hidden and not ending.reached_target else None
+    if cause is not None:
+        return _checked(ending, _because(cause, live))
+    return Decision(NONE, Resume.NO, reason="Slurm or W&B says that it ended well, and no log says otherwise.")
+
+
+def _ended_badly(ending: Ending, live: list[Clue], all_clues: list[Clue]) -> Decision:
+    cause = _first_cause(live)
+    slurms = _slurms_word(ending, live)
+    if slurms is not None:
+        return _slurm_ended_it(ending, live, cause, *slurms)
+    if cause is not None:
+        return _because(cause, live)
+    signs = [clue for clue in live if clue.crash_class in set(Sign)]
+    if not signs and not ending.went_badly:
+        return _silence(ending)
+    return _by_signs(ending, signs, all_clues)
+
+
+def _slurms_word(ending: Ending, live: list[Clue]) -> tuple[str, Clue | None] | None:
+    """Return what Slurm did to the job by its accounting or by its line in the log, with that line."""
+    by_state = BY_STATE.get(ending.job_state)
+    if by_state is None and ending.wandb_state in ("preempting", "preempted"):
+        by_state = "preemption"
+    told = [clue for clue in live if clue.crash_class in ({by_state} if by_state else _SLURMS)]
+    if by_state is None and not told:
+        return None
+    return (by_state or told[0].crash_class), (told[0] if told else None)
+
+
+def _slurm_ended_it(
+    ending: Ending, live: list[Clue], cause: Clue | None, crash_class: str, line: Clue | None
+) -> Decision:
+    """An error before Slurm's word, after which nothing went on, is the first cause: the rest of the job only hung."""
+    if cause is None or crash_class == "host-oom" or cause is line or _is_after(cause, line):
+        return _decided(crash_class, line, live, f"Slurm ended it: {crash_class}.")
+    if cause.went_on is False and not cause.loss:
+        return _because(cause, live)
+    reason = f"Slurm ended it: {crash_class}; but {cause.file} line {cause.line} tells of an error that nothing explains."
+    return Decision(crash_class, Resume.LOOK_FIRST, (line,) if line else (), reason)
+
+
+def _is_after(clue: Clue, other: Clue | None) -> bool:
+    return other is not None and clue.file == other.file and clue.line > other.line > 0
+
+
+def _first_cause(live: list[Clue]) -> Clue | None:
+    """Return the first cause among the lines of the last attempt; None where there are only effects."""
+    causes = [one for one in live if one.crash_class not in _SLURMS and one.crash_class in RESUMABLE]
+    strong = _unchained([one for one in causes if one.crash_class != "nccl-timeout" and not one.loss])
+    watchdog = next((one for one in causes if one.crash_class == "nccl-timeout"), None)
+    loss = next((one for one in causes if one.loss), None)
+    memory = next((one for one in strong if one.crash_class == "host-oom"), None)
+    first = strong[0] if strong else None
+    if first is not None and memory is not None and _may_be_memory(first):
+        first = memory
+    if first is not None and not (loss is not None and first.crash_class == "python-error"):
+        return watchdog if watchdog is not None and _is_after(first, watchdog) else first
+    if loss is not None:
+        return loss
+    killed = next((one for one in live if one.crash_class == Sign.KILLED), None)
+    return None if watchdog is not None and killed is not None and not _is_after(killed, watchdog) else watchdog
+
+
+def _may_be_memory(clue: Clue) -> bool:
+    """What a process says whose child was killed for its memory."""
+    return clue.crash_class == "python-error" or "DataLoader worker" in clue.text
+
+
+def _unchained(strong: list[Clue]) -> list[Clue]:
+    """Of errors raised one from another the first counts, unless a later one tells more than 'a Python error'."""
+    while len(strong) > 1 and strong[0].crash_class == "python-error" and strong[1].chained:
+        if strong[1].crash_class == "python-error":
+            strong = [strong[0], *strong[2:]]
+        else:
+            strong = strong[1:]
+    return strong
+
+
+def _because(cause: Clue, live: list[Clue]) -> Decision:
+    hint = hint_in(cause.text)
+    where = f"{cause.file} line {cause.line}" if cause.line else cause.file
+    return _decided(cause.crash_class, cause, live, f"The first cause is in {where}{f' ({hint})' if hint else ''}.")
+
+
+def _decided(crash_class: str, proof: Clue | None, live: list[Clue], reason: str) -> Decision:
+    more = [clue for clue in live if clue.crash_class == crash_class and clue is not proof]
+    return Decision(crash_class, RESUMABLE[crash_class], (*((proof,) if proof else ()), *more)[:5], reason)
+
+
+def _by_signs(ending: Ending, signs: list[Clue], all_clues: list[Clue]) -> Decision:
+    """Nothing names a cause: what is left are signs that something failed."""
+    told = {clue.crash_class for clue in signs}
+    proof = tuple(signs[:5])
+    if Sign.NCCL in told:
+        return Decision("nccl-timeout", Resume.LOOK_FIRST, proof, "NCCL failed, and no line says that it waited in vain.")
+    if overcome := [one for one in all_clues if one.went_on and one.crash_class in RESUMABLE and not one.loss]:
+        if Sign.EFFECT in told:  # one process died of it while others went on for a moment
+            reason = "A process died; the last error that was told may have been caught."
+            return Decision(overcome[-1].crash_class, Resume.LOOK_FIRST, (overcome[-1], *proof)[:5], reason)
+    from_outside = Sign.ENDED in told or Sign.KILLED in told or ending.job_state == "CANCELLED"
+    if not from_outside and told & {Sign.INTERRUPTED, Sign.TRACEBACK} and Sign.EFFECT not in told:
+        return Decision("python-error", Resume.LOOK_FIRST, proof, "A traceback ends the log.")
+    return Decision(UNKNOWN, Resume.LOOK_FIRST, proof, _why_unknown(ending, told))
+
+
+def _why_unknown(ending: Ending, told: Iterable[str]) -> str:
+    if Sign.KILLED in set(told) or ending.exit_code == 137 or 9 in (ending.exit_code, ending.exit_signal):
+        return "It was killed; no line and no accounting says that it was for its memory."
+    if Sign.ENDED in set(told) or ending.job_state == "CANCELLED":
+        return "It was cancelled, and nothing says why."
+    return "It failed, and no log says why."
+
+
+def _silence(ending: Ending) -> Decision:
+    """Nobody says that it failed, because nobody but the logs was asked."""
+    if not ending.readable:
+        return Decision(UNKNOWN, Resume.LOOK_FIRST, reason="The logs say nothing that can be read.")
+    if ending.epoch is not None and ending.target_epochs and not ending.reached_target:
+        reason = f"No log tells of an error; training is at epoch {ending.epoch:g} of {ending.target_epochs:g}."
+        return Decision(NONE, Resume.LOOK_FIRST, reason=reason)
+    return Decision(NONE, Resume.NO, reason="No log tells of an error.")
+
+
+def _checked(ending: Ending, decision: Decision) -> Decision:
+    """A 'yes' needs a checkpoint and a loss that is a number, and nothing that contradicts it."""
+    if decision.resumable is not Resume.YES:
+        return decision
+    live = [clue for clue in ending.clues if clue.went_on is not True]
+    proof = decision.proof[0] if decision.proof else None
+    doubt = ""
+    if ending.has_checkpoint is False:
+        doubt = "There is no checkpoint to resume from."
+    elif any(clue.loss or clue.crash_class == "diverged" for clue in live):
+        doubt = "The loss was no number."
+    elif decision.crash_class == "nccl-timeout" and any(_contradicts(clue, proof) for clue in live):
+        doubt = "Another line tells of a process that died."
+    if not doubt:
+        return decision
+    return Decision(decision.crash_class, Resume.LOOK_FIRST, decision.proof, f"{decision.reason} {doubt}".strip())
+
+
+def _contradicts(clue: Clue, proof: Clue | None) -> bool:
+    """An error beside a watchdog's that is not plainly its effect."""
+    told = clue.crash_class == Sign.KILLED or (clue.crash_class in RESUMABLE and clue.crash_class != "nccl-timeout")
+    return told and not _is_after(clue, proof)
