@@ -115,7 +115,7 @@ def _consume(one: OneLog, size: int, store: LogStore, limits: LogsConfig, budget
         leave_gap(one.state)
         stop = _read_range(one, tail, size, store, limits, budget)
     if stop < size and budget.spent:
-        one.gap = f"{size - stop} bytes at the end of {one.path} were not read: the time or the bytes allowed were used up."
+        one.gap = f"{size - stop} bytes at the end of {one.path} were not read: the limits were used up."
     follow(one.state, b"", max_line=limits.max_line_bytes, last=True)
 
 

@@ -136,7 +136,7 @@ class Decision:
 
 def decide(ending: Ending) -> Decision:
     """Return the crash class of a job, 'none' where nothing failed, 'unknown' where nothing tells."""
-    clues = [clue for clue in sorted(ending.clues, key=lambda clue: not is_stderr(clue.file))]
+    clues = sorted(ending.clues, key=lambda clue: not is_stderr(clue.file))
     live = [clue for clue in clues if clue.went_on is not True]
     if not ending.went_badly and (ending.job_state or ending.wandb_state):
         return _ended_well(ending, live)
@@ -156,7 +156,7 @@ def _is_history(clue: Clue) -> bool:
 
 
 def _ended_well(ending: Ending, live: list[Clue]) -> Decision:
-    """Neither Slurm nor W&B says that it failed. A loss that is no number, and a script that hides its exit code, do."""
+    """Neither Slurm nor W&B says that it failed; a loss that is no number does, and what a script's exit code hid."""
     if ending.wandb_state != "finished" and (ending.job_state in _ALIVE or not ending.job_state):
         return Decision(NONE, Resume.NO, reason="It is still under way.")
     diverged = next((clue for clue in live if clue.crash_class == "diverged"), None)
@@ -201,7 +201,8 @@ def _slurm_ended_it(
         return _decided(crash_class, line, live, f"Slurm ended it: {crash_class}.")
     if cause.went_on is False and not cause.loss:
         return _because(cause, live)
-    reason = f"Slurm ended it: {crash_class}; but {cause.file} line {cause.line} tells of an error that nothing explains."
+    where = f"{cause.file} line {cause.line}"
+    reason = f"Slurm ended it: {crash_class}; but {where} tells of an error that nothing explains."
     return Decision(crash_class, Resume.LOOK_FIRST, (line,) if line else (), reason)
 
 
@@ -235,10 +236,8 @@ def _may_be_memory(clue: Clue) -> bool:
 def _unchained(strong: list[Clue]) -> list[Clue]:
     """Of errors raised one from another the first counts, unless a later one tells more than 'a Python error'."""
     while len(strong) > 1 and strong[0].crash_class == "python-error" and strong[1].chained:
-        if strong[1].crash_class == "python-error":
-            strong = [strong[0], *strong[2:]]
-        else:
-            strong = strong[1:]
+        head = strong[:1] if strong[1].crash_class == "python-error" else strong[1:2]
+        strong = [*head, *strong[2:]]
     return strong
 
 
@@ -258,11 +257,11 @@ def _by_signs(ending: Ending, signs: list[Clue], all_clues: list[Clue]) -> Decis
     told = {clue.crash_class for clue in signs}
     proof = tuple(signs[:5])
     if Sign.NCCL in told:
-        return Decision("nccl-timeout", Resume.LOOK_FIRST, proof, "NCCL failed, and no line says that it waited in vain.")
-    if overcome := [one for one in all_clues if one.went_on and one.crash_class in RESUMABLE and not one.loss]:
-        if Sign.EFFECT in told:  # one process died of it while others went on for a moment
-            reason = "A process died; the last error that was told may have been caught."
-            return Decision(overcome[-1].crash_class, Resume.LOOK_FIRST, (overcome[-1], *proof)[:5], reason)
+        return Decision("nccl-timeout", Resume.LOOK_FIRST, proof, "NCCL failed, and no line tells of a time-out.")
+    overcome = [one for one in all_clues if one.went_on and one.crash_class in RESUMABLE and not one.loss]
+    if overcome and Sign.EFFECT in told:  # one process died of it while others went on for a moment
+        reason = "A process died; the last error that was told may have been caught."
+        return Decision(overcome[-1].crash_class, Resume.LOOK_FIRST, (overcome[-1], *proof)[:5], reason)
     from_outside = Sign.ENDED in told or Sign.KILLED in told or ending.job_state == "CANCELLED"
     if not from_outside and told & {Sign.INTERRUPTED, Sign.TRACEBACK} and Sign.EFFECT not in told:
         return Decision("python-error", Resume.LOOK_FIRST, proof, "A traceback ends the log.")

@@ -63,7 +63,7 @@ def note_cause(trace: Trace, cause: str | None, line: int, text: str, **marks: b
     item: dict[str, Any] = {"class": cause, "line": line, "text": text.strip()[:300]}
     item |= {name: value for name, value in (("epoch", trace.epoch), ("step", trace.step)) if value is not None}
     kept = list(trace.evidence)
-    if kept and kept[-1]["class"] == _WAITS and "went_on" not in kept[-1]:
+    if kept and _waits(kept[-1], line):
         kept.pop()
     room = _room_for(cause, kept)
     if room is None:
@@ -72,7 +72,10 @@ def note_cause(trace: Trace, cause: str | None, line: int, text: str, **marks: b
     return True
 
 
-_WAITS = "traceback"
+def _waits(item: dict[str, Any], line: int) -> bool:
+    """A traceback waits for its error's line, and an error without words for the words that stand below it."""
+    wordless = item["class"] == "python-error" and item["text"].endswith(":") and 0 < line - item["line"] <= 2
+    return "went_on" not in item and (item["class"] == "traceback" or wordless)
 
 
 def _room_for(cause: str, kept: list[dict[str, Any]]) -> list[dict[str, Any]] | None:

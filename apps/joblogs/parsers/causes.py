@@ -15,90 +15,90 @@ _RAISED = r"^(?:[a-zA-Z_][\w.]{0,200})?(?:Error|Exception)"
 _TOLD = r"^(?:.{0,120}\b(?:ERROR|CRITICAL|FATAL)\b.{0,60}|.{0,80} errored: .{0,60})"
 _NOT_FINITE = r"(?:\b[Nn][Aa][Nn]s?\b|\b[Ii]nf(?:inite|inity)?\b|[Nn]on-?finite|not finite|diverg|explod)"
 
+_EXCEPTIONS = {
+    "config-error": r"MissingMandatoryValue|Config[A-Z]\w{1,20}Error|Interpolation\w{1,40}Error|GrammarParseError"
+    r"|UnsupportedInterpolationType|ReadonlyConfigError",
+    "missing-dependency": r"ModuleNotFoundError|ImportError|importlib\.metadata\.PackageNotFoundError"
+    r"|pkg_resources\.DistributionNotFound",
+    "data-error": r"FileNotFoundError|NotADirectoryError|IsADirectoryError|PermissionError|zipfile\.BadZipFile"
+    r"|(?:PIL\.)?UnidentifiedImageError|pyarrow\.lib\.Arrow\w{1,30}|datasets\.\w{1,40}\.(?:Data|NonM)\w{1,60}",
+}
+
 # In the order in which one cause hides another; the class names are those of the crash classes. Every repetition in
 # the middle of a pattern is bounded: an unbounded one makes a hostile line cost its length squared.
+_PATTERNS: dict[str, tuple[str, ...]] = {
+    "preemption": (rf"{_ENDED}PREEMPTION",),
+    "time-limit": (rf"{_ENDED}TIME LIMIT",),
+    "node-failure": (rf"{_ENDED}NODE FAILURE",),
+    # Not the bare words: a traceback shows the source line that raises them, and help texts quote them.
+    "cuda-oom": (
+        r"^\S{0,60}OutOfMemoryError(?:: |$)",
+        rf"(?:{_RAISED}: |^|{_TOLD})(?:CUDA|HIP) out of memory\. Tried to allocate",
+        rf"{_RAISED}: (?:CUDA error: (?:out of memory|CUBLAS_STATUS_ALLOC_FAILED)|RESOURCE_EXHAUSTED: )",
+        r"^\S{0,80}ResourceExhaustedError: .{0,60}OOM when allocating",
+    ),
+    "host-oom": (
+        rf"{_SLURM}Detected \d{{1,6}} oom[_-]kill event",
+        rf"{_SLURM}.{{0,80}}exceeded memory limit .{{0,80}} being killed",
+        rf"{_SLURM}Exceeded (?:job|step) memory limit",
+        r"^(?:slurmstepd|srun): error: .{0,200}Out Of Memory",
+        r"^\S{0,60}MemoryError(?:: |$)",
+        rf"{_RAISED}: .{{0,120}}(?:can't|not enough|Cannot) allocate memory",
+        rf"{_RAISED}: .{{0,80}}DefaultCPUAllocator: (?:can't|not enough)",
+    ),
+    "config-error": (
+        r"^(?:[\w.]{1,80}: )?Key '[^']{0,200}' is not in struct",
+        rf"^(?:omegaconf\.errors\.)?(?:{_EXCEPTIONS['config-error']}): |^omegaconf\.errors\.\w{{1,40}}: ",
+        r"^hydra\.errors\.(?!Instantiation)\w{1,40}: ",
+        r"^(?:(?:hydra\.errors\.)?InstantiationException: )?Error locating target '",
+        r"^(?:MissingConfigException|OverrideParseException|ConfigCompositionException): ",
+        r"^Cannot find primary config '|^In '[^']{1,200}': Could not find '",
+        r"^Could not (?:override|append to config|find)\b|^Error parsing override '|^Error merging (?:override|')",
+        r"^Multiple values for |^Interpolation key '|^Value '.{0,200}' of type '\w{1,40}' could not be converted to ",
+        r"^See https://hydra\.cc/docs/\S{0,40}override_grammar",
+        r"^yaml\.(?:scanner|parser)\.\w{1,20}Error(?::|$)|^[\w./-]{1,120}\.py: error: ",
+    ),
+    "missing-dependency": (
+        rf"^(?:{_EXCEPTIONS['missing-dependency']}): ",
+        r"^OSError: \S{1,120}\.so[\d.]{0,20}: cannot open shared object file",
+        r": error while loading shared libraries: ",
+        rf"{_RAISED}: (?:Failed to import |CUDA Setup failed)|^\s{{0,8}}CUDA Setup failed despite",
+        r"^\S{1,200}python[\d.]{0,6}: No module named |(?:: |^)line \d{1,6}: \S{1,200}: command not found",
+    ),
+    "data-error": (
+        rf"^(?:{_EXCEPTIONS['data-error']}): ",
+        rf"{_RAISED}: DataLoader worker \(pid\(?s?\)? .{{0,200}} (?:killed|exited)",
+        rf"{_RAISED}: Caught \w{{1,60}} in DataLoader worker",
+        rf"{_RAISED}: \[Errno (?:5|28|116|122)\] ",
+        rf"{_RAISED}: .{{0,200}}(?:No space left on device|Disk quota exceeded)",
+        rf"{_RAISED}: (?:.{{0,120}}unexpected pos \d|(?:basic_ios::clear: )?iostream error)",
+        rf"{_RAISED}: PytorchStream(?:Reader|Writer) failed",
+        rf"{_RAISED}: .{{0,20}}unable to (?:write to file|open shared memory)",
+        r"python[\d.]{0,6}: can't open file '|^ERROR: Unexpected bus error encountered in worker",
+    ),
+    "diverged": (
+        rf"{_RAISED}: .{{0,160}}(?:[Ll]oss|[Gg]rad|output).{{0,60}}{_NOT_FINITE}",
+        rf"{_RAISED}: .{{0,60}}{_NOT_FINITE}.{{0,40}}(?:[Ll]oss|[Gg]rad)",
+        rf"{_RAISED}: Function '\w{{1,80}}' returned nan",
+        rf"{_RAISED}: (?:Minimum loss scale reached|Current loss scale already at minimum)",
+        r"Monitored metric \S{1,120} = \S{1,20} is not finite\.",
+        r"^\s{0,8}[Ll]oss is (?:nan|NaN|inf|-inf), stopping training",
+    ),
+    "nccl-timeout": (r"Watchdog caught collective operation timeout",),
+    # The client's own complaints at exit are not why training ended, nor is a server of W&B that does not answer.
+    "python-error": (
+        rf"^(?!wandb\.)(?!.{{0,400}}api\.wandb\.ai){_RAISED[1:]}(?:: |:?\s{{0,4}}$)",
+        r"^Fatal Python error: |^Error in call to target '",
+    ),
+}
 CAUSES: list[tuple[str, re.Pattern[str]]] = [
-    ("preemption", re.compile(rf"{_ENDED}PREEMPTION")),
-    ("time-limit", re.compile(rf"{_ENDED}TIME LIMIT")),
-    ("node-failure", re.compile(rf"{_ENDED}NODE FAILURE")),
-    (
-        "cuda-oom",
-        # Not the bare words: a traceback shows the source line that raises them, and help texts quote them.
-        re.compile(
-            r"^\S{0,60}OutOfMemoryError(?:: |$)"
-            rf"|(?:{_RAISED}: |^|{_TOLD})(?:CUDA|HIP) out of memory\. Tried to allocate"
-            rf"|{_RAISED}: (?:CUDA error: (?:out of memory|CUBLAS_STATUS_ALLOC_FAILED)|RESOURCE_EXHAUSTED: )"
-            r"|^\S{0,80}ResourceExhaustedError: .{0,60}OOM when allocating"
-        ),
-    ),
-    (
-        "host-oom",
-        re.compile(
-            rf"{_SLURM}Detected \d{{1,6}} oom[_-]kill event|{_SLURM}.{{0,80}}exceeded memory limit .{{0,80}} being killed"
-            rf"|{_SLURM}Exceeded (?:job|step) memory limit|^(?:slurmstepd|srun): error: .{{0,200}}Out Of Memory"
-            rf"|^\S{{0,60}}MemoryError(?:: |$)|{_RAISED}: .{{0,120}}(?:can't|not enough|Cannot) allocate memory"
-            rf"|{_RAISED}: .{{0,80}}DefaultCPUAllocator: (?:can't|not enough)"
-        ),
-    ),
-    (
-        "config-error",
-        re.compile(
-            r"^(?:[\w.]{1,80}: )?Key '[^']{0,200}' is not in struct"
-            r"|^(?:omegaconf\.errors\.)?(?:MissingMandatoryValue|Config[A-Z]\w{1,20}Error|Interpolation\w{1,40}Error"
-            r"|UnsupportedInterpolationType|ReadonlyConfigError|GrammarParseError): |^omegaconf\.errors\.\w{1,40}: "
-            r"|^hydra\.errors\.(?!Instantiation)\w{1,40}: |^(?:hydra\.errors\.)?InstantiationException: Error locating target"
-            r"|^(?:MissingConfigException|OverrideParseException|ConfigCompositionException): "
-            r"|^Cannot find primary config '|^In '[^']{1,200}': Could not find '|^Could not (?:override|append to config|find)\b"
-            r"|^Error parsing override '|^Error merging (?:override|')|^Multiple values for |^Interpolation key '"
-            r"|^Value '.{0,200}' of type '\w{1,40}' could not be converted to "
-            r"|^yaml\.(?:scanner|parser)\.\w{1,20}Error(?::|$)|^[\w./-]{1,120}\.py: error: "
-            r"|^Error locating target '|^See https://hydra\.cc/docs/\S{0,40}override_grammar"
-        ),
-    ),
-    (
-        "missing-dependency",
-        re.compile(
-            r"^(?:ModuleNotFoundError|ImportError|importlib\.metadata\.PackageNotFoundError"
-            r"|pkg_resources\.DistributionNotFound): "
-            r"|^OSError: \S{1,120}\.so[\d.]{0,20}: cannot open shared object file|: error while loading shared libraries: "
-            rf"|{_RAISED}: (?:Failed to import |CUDA Setup failed)|^\s{{0,8}}CUDA Setup failed despite"
-            r"|^\S{1,200}python[\d.]{0,6}: No module named |(?:: |^)line \d{1,6}: \S{1,200}: command not found"
-        ),
-    ),
-    (
-        "data-error",
-        re.compile(
-            r"^(?:FileNotFoundError|NotADirectoryError|IsADirectoryError|PermissionError): "
-            rf"|{_RAISED}: DataLoader worker \(pid\(?s?\)? .{{0,200}} (?:killed|exited)|Caught \w{{1,60}} in DataLoader worker"
-            rf"|{_RAISED}: \[Errno (?:5|28|116|122)\] |{_RAISED}: .{{0,200}}(?:No space left on device|Disk quota exceeded)"
-            rf"|{_RAISED}: (?:.{{0,120}}unexpected pos \d|(?:basic_ios::clear: )?iostream error)"
-            rf"|{_RAISED}: PytorchStream(?:Reader|Writer) failed|{_RAISED}: .{{0,20}}unable to (?:write to file|open shared memory)"
-            r"|^(?:PIL\.)?UnidentifiedImageError: |^zipfile\.BadZipFile: |^pyarrow\.lib\.Arrow\w{1,30}: "
-            r"|^datasets\.\w{1,40}\.(?:Data\w{1,40}|NonMatching\w{1,40})(?:Error)?: |python[\d.]{0,6}: can't open file '"
-            r"|^ERROR: Unexpected bus error encountered in worker"
-        ),
-    ),
-    (
-        "diverged",
-        re.compile(
-            rf"{_RAISED}: .{{0,160}}(?:[Ll]oss|[Gg]rad|output).{{0,60}}{_NOT_FINITE}"
-            rf"|{_RAISED}: .{{0,60}}{_NOT_FINITE}.{{0,40}}(?:[Ll]oss|[Gg]rad)|{_RAISED}: Function '\w{{1,80}}' returned nan"
-            rf"|{_RAISED}: (?:Minimum loss scale reached|Current loss scale already at minimum)"
-            r"|Monitored metric \S{1,120} = \S{1,20} is not finite\.|^\s{0,8}[Ll]oss is (?:nan|NaN|inf|-inf), stopping training"
-        ),
-    ),
-    ("nccl-timeout", re.compile(r"Watchdog caught collective operation timeout")),
-    (
-        "python-error",
-        # The client's own complaints at exit are not why training ended, nor is a server of W&B that does not answer.
-        re.compile(rf"^(?!wandb\.)(?!.{{0,400}}api\.wandb\.ai){_RAISED[1:]}(?:: |:?\s{{0,4}}$)|^Fatal Python error: |^Error in call to target '"),
-    ),
+    (slug, re.compile("|".join(patterns))) for slug, patterns in _PATTERNS.items()
 ]
 _SIGNS = re.compile(
     "CANCELLED AT|Error|Exception|rror: |ut of memory|Out Of Memory|oom_kill|memory limit|in struct|Missing|ConfigAttr"
     "|DataLoader worker|Watchdog|not find|primary config|Multiple values|Interpolation|Value '|omegaconf|hydra"
-    "|NotFound|shared libraries|No module named|command not found|BadZip|pyarrow|datasets|can't open|Error locating|override_grammar|Error in call|CUDA Setup"
-    "|not finite|stopping training|Could not|errored"
+    "|NotFound|shared libraries|No module named|command not found|BadZip|pyarrow|datasets|can't open|Error locating"
+    "|override_grammar|Error in call|CUDA Setup|not finite|stopping training|Could not|errored"
 )
 _CLOSES = re.compile(rf"{_ENDED}(?:PREEMPTION|NODE FAILURE|JOB REQUEUE)")
 # ``worker-1: `` and ``n1: `` are what pdsh and DeepSpeed put before each line; a rank's own mark was taken off before.

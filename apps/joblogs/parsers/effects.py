@@ -1,7 +1,7 @@
 """Lines that come with a crash and are not its cause: what others say when one process has died.
 
-Sources: torchrun and torch.distributed of torch 1.13 to 2.13, bash, srun and slurmstepd of Slurm 22.05 to 25.11, CPython's
-own words around tracebacks.
+Sources: torchrun and torch.distributed of torch 1.13 to 2.13, bash, srun and slurmstepd of Slurm 22.05 to 25.11,
+CPython's own words around tracebacks.
 """
 
 import re
@@ -54,12 +54,15 @@ _WEAK: list[tuple[Sign, re.Pattern[str]]] = [
         ),
     ),
     (Sign.INTERRUPTED, re.compile(r"^KeyboardInterrupt(?::|\s{0,4}$)|SignalException: ")),
-    (Sign.TRACEBACK, re.compile(r"^(?:.{0,120} )?Traceback \(most recent call last\):|^Error executing job with overrides")),
+    (
+        Sign.TRACEBACK,
+        re.compile(r"^(?:.{0,120} )?Traceback \(most recent call last\):|^Error executing job with overrides"),
+    ),
 ]
 SIGNS = frozenset(sign.value for sign in Sign)
 _NCCL = re.compile(r"Error: .{0,400}(?:NCCL error|nccl(?:System|Internal)Error)")
 _SIGNS = re.compile(
-    "Killed|exitcode: |CANCELLED AT|Terminated|KeyboardInterrupt|SignalException|NCCL|nccl|Traceback|Error executing|srun"
+    "Killed|exitcode: |CANCELLED AT|Terminated|KeyboardInterrupt|SignalException|Traceback|Error executing|srun"
 )
 _CHILD_TEST = "can only test a child process"  # what torch's workers say at exit, and no harm
 _CONTEXTS = (
@@ -68,7 +71,8 @@ _CONTEXTS = (
     (Context.ROOT, re.compile(r"^Root Cause \(first observed failure\)")),
 )
 _CAUGHT = re.compile(
-    r"\b[Rr]etrying\b|\b[Tt]rying (?:again|batch size)|\b[Ff]alling back\b|\b[Ss]kipping (?:this |the )?(?:\w{1,20} )?(?:batch|sample|step)"
+    r"\b[Rr]etrying\b|\b[Tt]rying (?:again|batch size)|\b[Ff]alling back\b"
+    r"|\b[Ss]kipping (?:this |the )?(?:\w{1,20} )?(?:batch|sample|step)"
     r"|\b(?:[Dd]ecreas|[Rr]educ|[Ll]ower|[Hh]alv)ing (?:the )?(?:\w{1,20} )?batch size"
 )
 
@@ -103,5 +107,5 @@ def context_in(line: str) -> Context | None:
 
 
 def says_caught(line: str) -> bool:
-    """Tell whether the program says that it goes on after an error, such as ``Batch size 32 failed, trying batch size 16``."""
+    """Tell whether the program says that it goes on after an error: ``Batch size 32 failed, trying batch size 16``."""
     return _CAUGHT.search(line) is not None

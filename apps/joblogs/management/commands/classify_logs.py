@@ -100,4 +100,4 @@ def _table_rows(report: JobReport) -> str:
 
 def _plain(text: str) -> str:
     """A terminal obeys control characters, and what is no text cannot be printed: both are spelled out."""
-    return "".join(char if char.isprintable() else char.encode("unicode_escape", "surrogatepass").decode() for char in text)
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
