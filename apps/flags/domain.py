@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from apps.joblogs.crashes import Clue, Resume
+from apps.joblogs.endings import Clue, Resume
 from apps.links.states import Meaning
 from apps.workspaces.domain import Policy
 

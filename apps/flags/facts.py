@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from apps.audit.selectors import Freshness, freshness
 from apps.flags.domain import Evidence, JobFacts, Progress, ProgressSource, RunFacts
-from apps.joblogs.crashes import clue_from
+from apps.joblogs.endings import clue_from
 from apps.joblogs.models import LogTrace
 from apps.joblogs.selectors import traces_by_job
 from apps.links.domain import JobTime

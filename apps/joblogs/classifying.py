@@ -8,8 +8,9 @@ from typing import Any
 import structlog
 
 from apps.core.errors import Transient
-from apps.joblogs.crashes import Clue, Decision, Ending, Resume, clue_from, decide
+from apps.joblogs.crashes import decide
 from apps.joblogs.domain import LogState, follow, leave_gap
+from apps.joblogs.endings import Clue, Decision, Ending, Resume, clue_from
 from apps.joblogs.pairs import LogPair
 from apps.joblogs.ports import LogStore
 from apps.joblogs.reading import CHUNK, Budget

@@ -6,132 +6,22 @@ attempt: torchrun's table, processes that are told to end and NCCL's watchdogs a
 answer is 'look first', because a wrong 'yes' is the worst one.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from enum import StrEnum
-from typing import Any
+from collections.abc import Iterable
 
+from apps.joblogs.endings import (
+    ALIVE,
+    BY_STATE,
+    NONE,
+    RESUMABLE,
+    SLURMS,
+    STOPS_AT_ONCE,
+    UNKNOWN,
+    Clue,
+    Decision,
+    Ending,
+    Resume,
+)
 from apps.joblogs.parsers import Sign, hint_in
-
-
-class Resume(StrEnum):
-    """Whether a run can be resumed, for machines."""
-
-    YES = "yes"
-    AFTER_CHANGE = "after-change"
-    NO = "no"
-    LOOK_FIRST = "look-first"
-
-
-UNKNOWN, NONE = "unknown", "none"
-RESUMABLE: dict[str, Resume] = {
-    "preemption": Resume.YES,
-    "time-limit": Resume.YES,
-    "cuda-oom": Resume.AFTER_CHANGE,
-    "host-oom": Resume.AFTER_CHANGE,
-    "config-error": Resume.NO,
-    "missing-dependency": Resume.NO,
-    "data-error": Resume.LOOK_FIRST,
-    "diverged": Resume.LOOK_FIRST,
-    "nccl-timeout": Resume.YES,
-    "node-failure": Resume.YES,
-    "python-error": Resume.LOOK_FIRST,
-    UNKNOWN: Resume.LOOK_FIRST,
-    NONE: Resume.NO,
-}
-BY_STATE = {
-    "PREEMPTED": "preemption",
-    "TIMEOUT": "time-limit",
-    "DEADLINE": "time-limit",
-    "OUT_OF_MEMORY": "host-oom",
-    "NODE_FAIL": "node-failure",
-    "BOOT_FAIL": "node-failure",
-}
-BAD_STATES = frozenset({*BY_STATE, "FAILED", "CANCELLED", "GONE"})
-BAD_IN_WANDB = frozenset({"crashed", "failed", "killed", "preempted"})
-_SLURMS = frozenset({"preemption", "time-limit", "node-failure"})  # what Slurm itself does to a job
-_ALIVE = frozenset({"RUNNING", "COMPLETING", "PENDING", "REQUEUED", "CONFIGURING", "SUSPENDED"})
-# A run that met one of these would not have reached its target: it was caught, or another attempt followed.
-_STOPS_AT_ONCE = frozenset({"cuda-oom", "config-error", "missing-dependency", "preemption", "node-failure"})
-
-
-@dataclass(frozen=True, slots=True)
-class Clue:
-    """One line of a log that shows why training ended; ``line`` from 1, 0 where nobody counted.
-
-    ``crash_class`` may be a ``Sign`` too. ``went_on`` says whether training went on after it in the same file, None
-    where that file tells of no training. ``chained``: raised while the one before it was handled, or from it.
-    ``loss``: a loss that was no number, after which training may go on.
-    """
-
-    crash_class: str
-    file: str
-    line: int
-    text: str
-    went_on: bool | None = None
-    chained: bool = False
-    loss: bool = False
-
-
-def clue_from(item: Mapping[str, Any], file: str, *, trains: bool, finished: bool = False) -> Clue:
-    """Return a line of a trace's evidence as a clue; ``trains`` tells whether the file tells of training at all.
-
-    What torch says of an exception that nobody caught stands, whatever other ranks print after it, unless the run
-    ``finished`` in that file: then it was another attempt's.
-    """
-    went_on = True if item.get("went_on") else False if trains or item.get("fatal") else None
-    return Clue(
-        str(item["class"]),
-        file,
-        int(item["line"]),
-        str(item["text"]),
-        went_on=True if finished and item.get("fatal") else went_on,
-        chained=bool(item.get("chained")),
-        loss=bool(item.get("loss")),
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class Ending:
-    """What is known of a job's end; empty or None where it is not.
-
-    ``clues`` are those of the run's last start, each file's in the order of its lines. ``job_state`` is Slurm's long
-    name in capitals. ``has_checkpoint`` is None where nobody looked, ``readable`` False where the logs say nothing.
-    """
-
-    clues: tuple[Clue, ...] = ()
-    job_state: str = ""
-    exit_code: int | None = None
-    exit_signal: int | None = None
-    wandb_state: str = ""
-    epoch: float | None = None
-    target_epochs: float | None = None
-    has_checkpoint: bool | None = None
-    readable: bool = True
-
-    @property
-    def reached_target(self) -> bool:
-        return bool(self.target_epochs) and self.epoch is not None and self.epoch >= (self.target_epochs or 0)
-
-    @property
-    def went_badly(self) -> bool:
-        """Whether accounting or W&B says so."""
-        by_exit = self.job_state not in _ALIVE and bool(self.exit_code or self.exit_signal)
-        return self.wandb_state in BAD_IN_WANDB or self.job_state in BAD_STATES or by_exit
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """``proof`` are the lines that show it, the deciding one first; ``reason`` is a sentence for people."""
-
-    crash_class: str
-    resumable: Resume
-    proof: tuple[Clue, ...] = ()
-    reason: str = ""
-
-    @property
-    def failed(self) -> bool:
-        return self.crash_class != NONE
 
 
 def decide(ending: Ending) -> Decision:
@@ -152,12 +42,12 @@ def is_stderr(file: str) -> bool:
 
 
 def _is_history(clue: Clue) -> bool:
-    return clue.went_on is None and clue.crash_class in _STOPS_AT_ONCE
+    return clue.went_on is None and clue.crash_class in STOPS_AT_ONCE
 
 
 def _ended_well(ending: Ending, live: list[Clue]) -> Decision:
     """Neither Slurm nor W&B says that it failed; a loss that is no number does, and what a script's exit code hid."""
-    if ending.wandb_state != "finished" and (ending.job_state in _ALIVE or not ending.job_state):
+    if ending.wandb_state != "finished" and (ending.job_state in ALIVE or not ending.job_state):
         return Decision(NONE, Resume.NO, reason="It is still under way.")
     diverged = next((clue for clue in live if clue.crash_class == "diverged"), None)
     if diverged is not None:
@@ -187,7 +77,7 @@ def _slurms_word(ending: Ending, live: list[Clue]) -> tuple[str, Clue | None] | 
     by_state = BY_STATE.get(ending.job_state)
     if by_state is None and ending.wandb_state in ("preempting", "preempted"):
         by_state = "preemption"
-    told = [clue for clue in live if clue.crash_class in ({by_state} if by_state else _SLURMS)]
+    told = [clue for clue in live if clue.crash_class in ({by_state} if by_state else SLURMS)]
     if by_state is None and not told:
         return None
     return (by_state or told[0].crash_class), (told[0] if told else None)
@@ -212,7 +102,7 @@ def _is_after(clue: Clue, other: Clue | None) -> bool:
 
 def _first_cause(live: list[Clue]) -> Clue | None:
     """Return the first cause among the lines of the last attempt; None where there are only effects."""
-    causes = [one for one in live if one.crash_class not in _SLURMS and one.crash_class in RESUMABLE]
+    causes = [one for one in live if one.crash_class not in SLURMS and one.crash_class in RESUMABLE]
     strong = _unchained([one for one in causes if one.crash_class != "nccl-timeout" and not one.loss])
     watchdog = next((one for one in causes if one.crash_class == "nccl-timeout"), None)
     loss = next((one for one in causes if one.loss), None)
@@ -220,6 +110,8 @@ def _first_cause(live: list[Clue]) -> Clue | None:
     first = strong[0] if strong else None
     if first is not None and memory is not None and _may_be_memory(first):
         first = memory
+    if first is memory and memory is not None:  # Slurm tells of it when the step ends, later than who waited for it
+        return memory
     if first is not None and not (loss is not None and first.crash_class == "python-error"):
         return watchdog if watchdog is not None and _is_after(first, watchdog) else first
     if loss is not None:

@@ -26,7 +26,7 @@ from apps.joblogs.parsers import (
     sweep_in,
 )
 from apps.joblogs.progress import Counters, note_progress
-from apps.joblogs.trace import Trace, begin_start, note_caught, note_cause, note_going_on, note_loss
+from apps.joblogs.trace import Trace, begin_start, note_caught, note_cause, note_going_on, note_loss, waits_for_error
 
 MARK = 16  # bytes before the offset, by which a log is known again
 _WHOLE_AT = (b"]", b"}")
@@ -155,8 +155,7 @@ def _number(state: LogState) -> int:
 
 
 def _read_figures(state: LogState, line: str, at: datetime | None, fatal: bool) -> str | None:
-    found = progress_in(line)
-    sign = _sign_of(state, line) if found is None else None
+    found, sign = progress_in(line), _sign_of(state, line)  # a bar's last frame ends no line: Slurm's word follows it
     if state.closed and found is None and (sign is None or sign in SIGNS or follows_a_signal(line)):
         return None  # the last words of what Slurm is ending
     caught = found is None and sign is None and says_caught(line)
@@ -164,22 +163,24 @@ def _read_figures(state: LogState, line: str, at: datetime | None, fatal: bool) 
         return None
     if state.closed:
         _begin(state, state.trace)
-    if caught:
-        changed = state.numbered and note_caught(state.trace, _number(state))
-    elif found is not None:
-        changed = _go_on(state, found, line, at)
-    else:
-        marks = {"fatal": fatal, "chained": state.context == Context.CHAINED}
-        changed = note_cause(state.trace, sign, _number(state), line, **marks)
-        state.context = state.context if sign == Sign.TRACEBACK else Context.NONE.value
+    changed = caught and state.numbered and note_caught(state.trace, _number(state))
+    changed |= found is not None and _go_on(state, found, line, at)
+    changed |= sign is not None and _note_sign(state, sign, line, fatal)
     state.said |= changed
     return state.run_id if changed else None
+
+
+def _note_sign(state: LogState, sign: str, line: str, fatal: bool) -> bool:
+    chained = state.context == Context.CHAINED
+    if sign != Sign.TRACEBACK:
+        state.context = Context.NONE.value
+    return note_cause(state.trace, sign, _number(state), line, fatal=fatal, chained=chained)
 
 
 def _sign_of(state: LogState, line: str) -> str | None:
     """Return what a line is evidence or a sign of, by what was said before it.
 
-    An error that Python ignores is none. In torchrun's table the first failure's own error is indented by two.
+    An error that Python ignores is none, nor one that is told with what is done about it. In torchrun's table the first failure's own error is indented by two.
     """
     if (context := context_in(line)) is not None:
         state.context = context.value
@@ -187,6 +188,8 @@ def _sign_of(state: LogState, line: str) -> str | None:
     if state.context == Context.ROOT and line.startswith("  ") and not line.startswith("   "):
         return sign_in(line[2:])
     sign = sign_in(line)
+    if sign is not None and says_caught(line) and not waits_for_error(state.trace):
+        return None
     if sign is None or state.context != Context.IGNORED:
         return sign
     state.context = state.context if sign == Sign.TRACEBACK else Context.NONE.value

@@ -72,6 +72,11 @@ def note_cause(trace: Trace, cause: str | None, line: int, text: str, **marks: b
     return True
 
 
+def waits_for_error(trace: Trace) -> bool:
+    """Tell whether the newest evidence is a traceback whose error's line is still to come."""
+    return bool(trace.evidence) and trace.evidence[-1]["class"] == "traceback" and "went_on" not in trace.evidence[-1]
+
+
 def _waits(item: dict[str, Any], line: int) -> bool:
     """A traceback waits for its error's line, and an error without words for the words that stand below it."""
     wordless = item["class"] == "python-error" and item["text"].endswith(":") and 0 < line - item["line"] <= 2

@@ -9,7 +9,7 @@ from typing import Any
 
 from apps.joblogs.adapters.filesystem import FilesystemLogStore
 from apps.joblogs.classifying import JobReport, Known, classify
-from apps.joblogs.crashes import RESUMABLE
+from apps.joblogs.endings import RESUMABLE
 from apps.joblogs.pairs import LogPair
 from apps.workspaces.config import LogsConfig
 

@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from apps.joblogs.crashes import RESUMABLE
+from apps.joblogs.endings import RESUMABLE
 from apps.joblogs.parsers import hint_in
 from tests.factories.crashes import FOLDER, SITUATIONS, situation
 

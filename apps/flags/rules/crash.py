@@ -7,8 +7,9 @@ Practice: 'Favor resumes over restarts' and 'Cross-reference W&B with Slurm'. Wh
 from dataclasses import dataclass
 
 from apps.flags.domain import Evidence, Resumable, RunFacts
-from apps.joblogs.crashes import BAD_IN_WANDB, BAD_STATES, Ending, decide
-from apps.joblogs.crashes import RESUMABLE as BY_CLASS
+from apps.joblogs.crashes import decide
+from apps.joblogs.endings import BAD_IN_WANDB, BAD_STATES, Ending
+from apps.joblogs.endings import RESUMABLE as BY_CLASS
 from apps.links.states import MOVED_ON, NO_JOB, UNKNOWN
 
 RESUMABLE: dict[str, Resumable] = {slug: Resumable[value.name] for slug, value in BY_CLASS.items()}

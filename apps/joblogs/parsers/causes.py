@@ -29,7 +29,7 @@ _EXCEPTIONS = {
 _PATTERNS: dict[str, tuple[str, ...]] = {
     "preemption": (rf"{_ENDED}PREEMPTION",),
     "time-limit": (rf"{_ENDED}TIME LIMIT",),
-    "node-failure": (rf"{_ENDED}NODE FAILURE",),
+    "node-failure": (rf"{_ENDED}NODE FAILURE", r"^srun: error: Node failure on "),
     # Not the bare words: a traceback shows the source line that raises them, and help texts quote them.
     "cuda-oom": (
         r"^\S{0,60}OutOfMemoryError(?:: |$)",
@@ -47,11 +47,11 @@ _PATTERNS: dict[str, tuple[str, ...]] = {
         rf"{_RAISED}: .{{0,80}}DefaultCPUAllocator: (?:can't|not enough)",
     ),
     "config-error": (
-        r"^(?:[\w.]{1,80}: )?Key '[^']{0,200}' is not in struct",
+        r"^(?:[\w.]{1,80}: )?Key '[^']{0,200}' (?:is not in struct|not in ')",
         rf"^(?:omegaconf\.errors\.)?(?:{_EXCEPTIONS['config-error']}): |^omegaconf\.errors\.\w{{1,40}}: ",
         r"^hydra\.errors\.(?!Instantiation)\w{1,40}: ",
         r"^(?:(?:hydra\.errors\.)?InstantiationException: )?Error locating target '",
-        r"^(?:MissingConfigException|OverrideParseException|ConfigCompositionException): ",
+        r"^(?:MissingConfig|OverrideParse|ConfigComposition|(?:Lexer)?NoViableAlt|InputMismatch)Exception: ",
         r"^Cannot find primary config '|^In '[^']{1,200}': Could not find '",
         r"^Could not (?:override|append to config|find)\b|^Error parsing override '|^Error merging (?:override|')",
         r"^Multiple values for |^Interpolation key '|^Value '.{0,200}' of type '\w{1,40}' could not be converted to ",
@@ -72,7 +72,7 @@ _PATTERNS: dict[str, tuple[str, ...]] = {
         rf"{_RAISED}: \[Errno (?:5|28|116|122)\] ",
         rf"{_RAISED}: .{{0,200}}(?:No space left on device|Disk quota exceeded)",
         rf"{_RAISED}: (?:.{{0,120}}unexpected pos \d|(?:basic_ios::clear: )?iostream error)",
-        rf"{_RAISED}: PytorchStream(?:Reader|Writer) failed",
+        rf"{_RAISED}: .{{0,120}}PytorchStream(?:Reader|Writer) failed",
         rf"{_RAISED}: .{{0,20}}unable to (?:write to file|open shared memory)",
         r"python[\d.]{0,6}: can't open file '|^ERROR: Unexpected bus error encountered in worker",
     ),
@@ -95,7 +95,7 @@ CAUSES: list[tuple[str, re.Pattern[str]]] = [
     (slug, re.compile("|".join(patterns))) for slug, patterns in _PATTERNS.items()
 ]
 _SIGNS = re.compile(
-    "CANCELLED AT|Error|Exception|rror: |ut of memory|Out Of Memory|oom_kill|memory limit|in struct|Missing|ConfigAttr"
+    "CANCELLED AT|Node failure|Key '|Error|Exception|rror: |ut of memory|Out Of Memory|oom_kill|memory limit|in struct|Missing|ConfigAttr"
     "|DataLoader worker|Watchdog|not find|primary config|Multiple values|Interpolation|Value '|omegaconf|hydra"
     "|NotFound|shared libraries|No module named|command not found|BadZip|pyarrow|datasets|can't open|Error locating"
     "|override_grammar|Error in call|CUDA Setup|not finite|stopping training|Could not|errored"

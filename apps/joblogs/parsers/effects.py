@@ -71,7 +71,7 @@ _CONTEXTS = (
     (Context.ROOT, re.compile(r"^Root Cause \(first observed failure\)")),
 )
 _CAUGHT = re.compile(
-    r"\b[Rr]etrying\b|\b[Tt]rying (?:again|batch size)|\b[Ff]alling back\b"
+    r"\b[Rr]etrying\b|\b[Tt]rying (?:again|batch size)|\b[Ff]alling back\b|\b[Ii]gnoring\b"
     r"|\b[Ss]kipping (?:this |the )?(?:\w{1,20} )?(?:batch|sample|step)"
     r"|\b(?:[Dd]ecreas|[Rr]educ|[Ll]ower|[Hh]alv)ing (?:the )?(?:\w{1,20} )?batch size"
 )
@@ -91,7 +91,7 @@ def sign_in(line: str) -> str | None:
 
 def _weaker(cause: str, line: str) -> str:
     """An error that is raised because another process has ended is an effect, whatever its class would be."""
-    if _EFFECTS.search(line):
+    if cause != "nccl-timeout" and _EFFECTS.search(line):
         return Sign.EFFECT.value
     return Sign.NCCL.value if cause == "python-error" and _NCCL.search(line) else cause
 

@@ -7,12 +7,12 @@ _WORDS = (
     "Epoch", "epoch", "EPOCH", "%|", "it/s", "s/it", "samples/s", "examples/s", "Trainer.fit",
     "Run: ", "Run:\t", "Run data is saved", "Sweep ID", "sweep with ID",
     "CANCELLED AT", "Error", "rror: ", "Exception", "exception", "CUDA ", "Out Of Memory", "oom_kill", "memory limit",
-    "not in struct", "MissingMandatoryValue", "DataLoader worker", "Watchdog caught", "HIP out", "Traceback (most",
+    "Key '", "MissingMandatoryValue", "DataLoader worker", "Watchdog caught", "HIP out", "Traceback (most",
     "not find ", "primary config", "Multiple values", "Interpolation", "Value '", "omegaconf.", "override_grammar",
     "NotFound: ", "shared librar", "No module named", "command not found", "BadZipFile", "pyarrow.", "datasets.",
     "can't open file", "not finite", "stopping training", "Could not ", "errored: ", "Killed", "KeyboardInterrupt",
     "Root Cause", "exitcode: ", "Terminated", "etrying", "rying batch size", "batch size to", "ing batch size",
-    "alling back", "kipping",
+    "alling back", "kipping", "gnoring",
 )  # fmt: skip
 WANTED = re.compile("|".join(re.escape(word) for word in _WORDS).encode())
 

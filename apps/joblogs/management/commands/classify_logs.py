@@ -8,11 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 
 from apps.core.errors import Permanent
 from apps.core.units import number
 from apps.joblogs.classifying import JobReport, classify
+from apps.joblogs.crash_page import page
 from apps.joblogs.pairs import is_log, pair_logs, partners
 from apps.joblogs.wiring import log_store
 from apps.workspaces.config import LogsConfig
@@ -32,10 +33,16 @@ counts. Exit status: 0 nothing failed, 1 something failed, 2 a path cannot be re
         return super().create_parser(*args, formatter_class=RawDescriptionHelpFormatter, **options)
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("paths", nargs="+", metavar="PATH")
+        parser.add_argument("paths", nargs="*", metavar="PATH")
+        parser.add_argument("--classes", action="store_true", help="print what the classes are (docs/crash-classes.md)")
         parser.add_argument("--json", action="store_true", dest="as_json", help="one JSON line for each job")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        if options["classes"]:
+            self.stdout.write(page(), ending="")
+            return
+        if not options["paths"]:
+            raise CommandError("Name at least one log or folder.", returncode=UNREADABLE)
         self.problems = 0
         limits, store = self._limits(), log_store()
         failed = False
