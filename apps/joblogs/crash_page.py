@@ -66,16 +66,16 @@ _HEAD = """# Crash classes
 
 `manage.py classify_logs --classes` prints this page; a test keeps it as the code is.
 
-Why a job died is decided by one pure function, `apps/joblogs/crashes.py`, for the board and for `manage.py classify_logs`.
+Why a job died is decided by one pure function, `apps/joblogs/crashes.py`, for the board and the command line.
 It reads in this order: the job's stderr, Slurm's accounting, the W&B state, the log's last lines, the checkpoints.
 
 - The first cause on the last attempt counts, not the last error. torchrun's table, ranks that are told to end, NCCL's
   watchdogs after another rank's death, `CalledProcessError` and 'Killed' are effects.
-- An error after which training went on in the same file, or of which the program says what it does about it, was caught.
+- An error after which training went on in the same file, or which is told with what is done about it, was caught.
   A progress bar is drawn once more when its process dies: one frame more is no progress.
 - An error before Slurm's own word, after which nothing went on, is the cause: the job only hung until then.
-- 'yes' is told only where nothing contradicts it: there is no checkpoint, the loss was no number, another line tells of an
-  error or a part of a log was not read, and it is 'look-first'. Without evidence it is 'look-first', too.
+- 'yes' needs that nothing contradicts it: where there is no checkpoint, the loss was no number, another line tells of
+  an error, or a part of a log was not read, it is 'look-first'. Without evidence it is 'look-first', too.
 
 | class | resumable | accounting | shown by | what to do |
 |---|---|---|---|---|

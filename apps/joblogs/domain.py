@@ -180,7 +180,8 @@ def _note_sign(state: LogState, sign: str, line: str, fatal: bool) -> bool:
 def _sign_of(state: LogState, line: str) -> str | None:
     """Return what a line is evidence or a sign of, by what was said before it.
 
-    An error that Python ignores is none, nor one that is told with what is done about it. In torchrun's table the first failure's own error is indented by two.
+    An error that Python ignores is none, nor one that is told with what is done about it. In torchrun's table the first
+    failure's own error is indented by two.
     """
     if (context := context_in(line)) is not None:
         state.context = context.value

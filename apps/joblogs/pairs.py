@@ -7,8 +7,8 @@ from dataclasses import dataclass
 # `train_12_3.out` and `.err`; `out.log` and `err.log` in a folder of their own; `train.o12` and `train.e12`.
 _ENDS = re.compile(
     r"^(?P<stem>.*?)(?:(?:^|[._-])(?P<word>std?out|std?err|out|err)\.(?:log|txt)|\.(?P<end>out|err|stdout|stderr|log)"
-    r"|\.(?P<letter>[oe])(?P<number>\d{1,12}(?:[.-]\d{1,9})?))$",
-    re.IGNORECASE,
+    r"|\.(?P<letter>[oe])(?P<number>\d{1,12}(?:[.-]\d{1,9})?))\Z",
+    re.IGNORECASE | re.DOTALL,
 )
 
 

@@ -95,7 +95,8 @@ CAUSES: list[tuple[str, re.Pattern[str]]] = [
     (slug, re.compile("|".join(patterns))) for slug, patterns in _PATTERNS.items()
 ]
 _SIGNS = re.compile(
-    "CANCELLED AT|Node failure|Key '|Error|Exception|rror: |ut of memory|Out Of Memory|oom_kill|memory limit|in struct|Missing|ConfigAttr"
+    "CANCELLED AT|Node failure|Key '"
+    "|Error|Exception|rror: |ut of memory|Out Of Memory|oom_kill|memory limit|in struct|Missing|ConfigAttr"
     "|DataLoader worker|Watchdog|not find|primary config|Multiple values|Interpolation|Value '|omegaconf|hydra"
     "|NotFound|shared libraries|No module named|command not found|BadZip|pyarrow|datasets|can't open|Error locating"
     "|override_grammar|Error in call|CUDA Setup|not finite|stopping training|Could not|errored"
