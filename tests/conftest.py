@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from pytest import Config, Item
+from pytest import Config, Item, TerminalReporter
 
 from tests.services import postgres, slurm
 from tests.services.redis import running_redis
@@ -51,6 +51,17 @@ def pytest_runtest_setup(item: Item) -> None:
         for marker, check in _NEEDS.items():
             if item.get_closest_marker(marker) is not None and not check()[0]:
                 pytest.fail(f"left out with CI=true: {check()[1]}")
+
+
+def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
+    """Show what the recorded crashes were taken for, whenever they were read."""
+    reports = (report for kind in ("passed", "failed") for report in terminalreporter.getreports(kind))
+    if any("test_crash_corpus.py" in report.nodeid for report in reports):
+        from tests.factories.crashes import confusion_table
+
+        terminalreporter.section("crash classes: expected (rows) against told (columns)")
+        for line in confusion_table():
+            terminalreporter.write_line(line)
 
 
 @pytest.fixture(scope="session")

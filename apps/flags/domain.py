@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from apps.joblogs.endings import Clue, Resume
 from apps.links.states import Meaning
 from apps.workspaces.domain import Policy
 
@@ -28,6 +29,11 @@ class Resumable(StrEnum):
     AFTER_CHANGE = "after a change"
     NO = "no"
     LOOK_FIRST = "look first"
+
+    @property
+    def slug(self) -> str:
+        """The same for machines, such as ``after-change``."""
+        return Resume[self.name].value
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,14 +94,8 @@ class JobFacts:
     exit_signal: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
-    """One line of a log that shows why training ended."""
-
-    crash_class: str
-    file: str
-    line: int
-    text: str
+# One line of a log that shows why training ended.
+Evidence = Clue
 
 
 @dataclass(frozen=True, slots=True)

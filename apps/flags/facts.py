@@ -8,6 +8,7 @@ from apps.audit.selectors import Freshness, freshness
 from apps.flags.domain import Evidence, JobFacts, Progress, ProgressSource, RunFacts, Twin
 from apps.flags.progress import Reading, progress_from
 from apps.flags.run_extras import checkpoint_facts, logged_facts, twins_of
+from apps.joblogs.endings import clue_from
 from apps.joblogs.models import LogTrace
 from apps.joblogs.selectors import traces_by_job
 from apps.links.domain import JobTime
@@ -87,7 +88,7 @@ def _gather_one(run: Run, pool: _Pool, now: datetime) -> Gathered:
         job=_job_facts(current.job) if current else None,
         next_run=current.next_run if current else "",
         log_path=own[-1].log.path if own else "",
-        evidence=tuple(_evidence(trace, item) for trace in own for item in trace.evidence),
+        evidence=_evidence_of(traces_of(run, linked[-1:], pool.traces)),
         gpu_percent=run.gpu_percent,
         twin=pool.twins.get(run.pk),
         offline=run.offline,
@@ -215,5 +216,15 @@ def _job_facts(job: Job) -> JobFacts:
     )
 
 
-def _evidence(trace: LogTrace, item: dict[str, object]) -> Evidence:
-    return Evidence(str(item["class"]), trace.log.path, int(str(item["line"])), str(item["text"]))
+def _evidence_of(traces: list[LogTrace]) -> tuple[Evidence, ...]:
+    """The evidence of the job that carried the run last: why an earlier one ended is history."""
+    return tuple(
+        clue_from(
+            item,
+            trace.log.path,
+            trains=trace.epoch is not None or trace.step is not None,
+            finished=bool(trace.target_epochs) and (trace.epoch or 0) >= (trace.target_epochs or 0),
+        )
+        for trace in traces
+        for item in trace.evidence
+    )

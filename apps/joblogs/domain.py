@@ -7,23 +7,30 @@ from typing import Any
 
 from apps.joblogs.parsers import (
     MAX_LINE,
+    SIGNS,
     WANTED,
-    cause_in,
+    Context,
+    LineProgress,
+    Sign,
     clean,
     closes_start,
+    context_in,
     follows_a_signal,
     frame_in,
+    is_fatal,
     progress_in,
     redraws,
     run_in,
+    says_caught,
+    sign_in,
     sweep_in,
 )
 from apps.joblogs.progress import Counters, note_progress
-from apps.joblogs.trace import Trace, begin_start, note_cause
+from apps.joblogs.trace import Trace, begin_start, note_caught, note_cause, note_going_on, note_loss, waits_for_error
 
 MARK = 16  # bytes before the offset, by which a log is known again
 _WHOLE_AT = (b"]", b"}")
-_PLAIN = ("line", "run_id", "sweep_id", "closed", "said", "torn", "numbered", "gap_at")
+_PLAIN = ("line", "run_id", "sweep_id", "closed", "said", "torn", "numbered", "gap_at", "context")
 
 
 @dataclass
@@ -33,7 +40,8 @@ class LogState:
     ``rest`` is the unfinished last line, of which no more than the longest line is kept. ``mark`` is what stood
     just before the offset. ``closed`` says that Slurm took the job away: what follows is the run's next start;
     ``said`` that the present start has said anything yet. After a gap the first line is ``torn`` and lines are no
-    longer ``numbered``; ``gap_at`` is the offset at which a gap is to be left.
+    longer ``numbered``; ``gap_at`` is the offset at which a gap is to be left. ``context`` is what was
+    said of the error that the next lines tell.
     """
 
     line: int = 0
@@ -46,6 +54,7 @@ class LogState:
     torn: bool = False
     numbered: bool = True
     gap_at: int | None = None
+    context: str = Context.NONE.value
     counters: Counters = field(default_factory=Counters)
     traces: dict[str, Trace] = field(default_factory=dict)
 
@@ -73,7 +82,8 @@ def follow(
     for start, stop in _newest_frames(data, _lines_that_matter(data[:end])):
         state.line += data.count(b"\n", counted, start)
         counted = start
-        run_id = _read_line(state, clean(data[start : min(stop, start + max_line)]), at)
+        line = data[start : min(stop, start + max_line)]
+        run_id = _read_line(state, clean(line), at, fatal=is_fatal(line))
         if run_id is not None:
             changed.add(run_id)
     state.line += data.count(b"\n", counted, end)
@@ -128,30 +138,76 @@ def peek(state: LogState, *, at: datetime | None = None) -> set[str]:
     return {state.run_id}
 
 
-def _read_line(state: LogState, line: str, at: datetime | None) -> str | None:
+def _read_line(state: LogState, line: str, at: datetime | None, *, fatal: bool) -> str | None:
     if sweep_id := sweep_in(line):
         state.sweep_id = sweep_id
     if run_id := run_in(line):
         return _name_run(state, run_id)
     if closes_start(line):
-        note_cause(state.trace, cause_in(line), state.line + 1 if state.numbered else 0, line)
+        note_cause(state.trace, sign_in(line), _number(state), line)
         state.closed = True
         return state.run_id
-    return _read_figures(state, line, at)
+    return _read_figures(state, line, at, fatal)
 
 
-def _read_figures(state: LogState, line: str, at: datetime | None) -> str | None:
-    found, cause = progress_in(line), cause_in(line)
-    if state.closed and found is None and (cause is None or follows_a_signal(line)):
+def _number(state: LogState) -> int:
+    return state.line + 1 if state.numbered else 0
+
+
+def _read_figures(state: LogState, line: str, at: datetime | None, fatal: bool) -> str | None:
+    found, sign = progress_in(line), _sign_of(state, line)  # a bar's last frame ends no line: Slurm's word follows it
+    if state.closed and found is None and (sign is None or sign in SIGNS or follows_a_signal(line)):
         return None  # the last words of what Slurm is ending
-    if found is None and cause is None:
+    caught = found is None and sign is None and says_caught(line)
+    if found is None and sign is None and not caught:
         return None
     if state.closed:
         _begin(state, state.trace)
-    changed = found is not None and note_progress(state.trace, state.counters, found, at)
-    changed |= note_cause(state.trace, cause, state.line + 1 if state.numbered else 0, line)
+    changed = caught and state.numbered and note_caught(state.trace, _number(state))
+    changed |= found is not None and _go_on(state, found, line, at)
+    changed |= sign is not None and _note_sign(state, sign, line, fatal)
     state.said |= changed
     return state.run_id if changed else None
+
+
+def _note_sign(state: LogState, sign: str, line: str, fatal: bool) -> bool:
+    chained = state.context == Context.CHAINED
+    if sign != Sign.TRACEBACK:
+        state.context = Context.NONE.value
+    return note_cause(state.trace, sign, _number(state), line, fatal=fatal, chained=chained)
+
+
+def _sign_of(state: LogState, line: str) -> str | None:
+    """Return what a line is evidence or a sign of, by what was said before it.
+
+    An error that Python ignores is none, nor one that is told with what is done about it. In torchrun's table the first
+    failure's own error is indented by two.
+    """
+    if (context := context_in(line)) is not None:
+        state.context = context.value
+        return None
+    if state.context == Context.ROOT and line.startswith("  ") and not line.startswith("   "):
+        return sign_in(line[2:])
+    sign = sign_in(line)
+    if sign is not None and says_caught(line) and not waits_for_error(state.trace):
+        return None
+    if sign is None or state.context != Context.IGNORED:
+        return sign
+    state.context = state.context if sign == Sign.TRACEBACK else Context.NONE.value
+    return None
+
+
+def _go_on(state: LogState, found: LineProgress, line: str, at: datetime | None) -> bool:
+    trace = state.trace
+    if not note_progress(trace, state.counters, found, at):
+        return False
+    state.context = Context.NONE.value
+    if found.loss is not None and "train_loss'" not in line:  # the Trainer's last word is an average
+        note_loss(trace, trace.loss_is_finite, _number(state), line)
+    if trace.evidence:
+        is_bar = "%|" in line or "━" in line
+        note_going_on(trace, bar_seconds=1 / (trace.steps_per_second or 1.0) if is_bar else None)
+    return True
 
 
 def _name_run(state: LogState, run_id: str) -> str:
@@ -168,6 +224,7 @@ def _name_run(state: LogState, run_id: str) -> str:
 def _begin(state: LogState, trace: Trace) -> None:
     begin_start(trace)
     state.counters = Counters()
+    state.context = Context.NONE.value
     state.closed = state.said = False
 
 
@@ -177,6 +234,7 @@ def leave_gap(state: LogState) -> None:
     state.closed = state.said = state.numbered = False
     state.torn = True
     state.gap_at = None
+    state.context = Context.NONE.value
     state.counters = Counters()
 
 

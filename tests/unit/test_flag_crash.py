@@ -35,7 +35,7 @@ def test_slurms_word_is_proven_by_the_line_of_the_same_cause() -> None:
     assert failure_of(run_facts(wandb_state="crashed", slurm_state="TIMEOUT", evidence=evidence)).proof is evidence[1]
 
 
-@pytest.mark.parametrize("crash_class", sorted(set(RESUMABLE) - {"unknown"}))
+@pytest.mark.parametrize("crash_class", sorted(set(RESUMABLE) - {"unknown", "none"}))
 def test_otherwise_the_logs_first_cause_decides(crash_class: str) -> None:
     failure = failure_of(
         run_facts(
@@ -78,8 +78,30 @@ def test_a_run_that_marked_itself_preempted_was(state: str) -> None:
 @pytest.mark.parametrize("wandb", ["running", "finished"])
 @pytest.mark.parametrize("slurm", ["RUNNING", "COMPLETED", "PENDING", UNKNOWN])
 def test_a_run_that_did_not_end_badly_has_no_cause_of_death(wandb: str, slurm: str) -> None:
-    failure = failure_of(run_facts(wandb_state=wandb, slurm_state=slurm, evidence=said("python-error")))
+    evidence = said("python-error") if (wandb, slurm) != ("running", "COMPLETED") else ()
+    failure = failure_of(run_facts(wandb_state=wandb, slurm_state=slurm, evidence=evidence))
     assert (failure.crash_class, failure.resumable) == ("", None)
+
+
+def test_a_zombie_whose_script_hid_its_exit_code_is_judged_by_its_log() -> None:
+    failure = failure_of(run_facts(wandb_state="running", slurm_state="COMPLETED", evidence=said("cuda-oom")))
+    assert (failure.crash_class, failure.resumable) == ("cuda-oom", Resumable.AFTER_CHANGE)
+
+
+def test_a_run_that_both_sides_call_done_has_diverged_when_its_loss_is_no_number() -> None:
+    failure = failure_of(run_facts(wandb_state="finished", slurm_state="COMPLETED", evidence=said("diverged")))
+    assert (failure.crash_class, failure.resumable) == ("diverged", Resumable.LOOK_FIRST)
+
+
+def test_an_error_that_nothing_explains_takes_the_yes_from_slurms_word() -> None:
+    facts = {"wandb_state": "crashed", "slurm_state": "TIMEOUT", "checkpoint_at": NOW}
+    assert failure_of(run_facts(**facts)).resumable is Resumable.YES
+    assert failure_of(run_facts(**facts, evidence=said("python-error"))).resumable is Resumable.LOOK_FIRST
+
+
+@pytest.mark.parametrize(("one", "slug"), [(Resumable.AFTER_CHANGE, "after-change"), (Resumable.YES, "yes")])
+def test_machines_read_slugs(one: Resumable, slug: str) -> None:
+    assert one.slug == slug
 
 
 def test_every_cause_that_a_log_can_name_is_a_known_crash_class() -> None:

@@ -18,16 +18,47 @@ HOSTILE = [
     *("Run data is saved locally in " + "/run-1" * LENGTH, "Sweep ID: ", "CANCELLED AT ", "oom_kill ", "Key '"),
     *("CANCELLED AT" + " DUE TO" * LENGTH, "exceeded memory limit ", "slurmstepd: error: ", "DataLoader worker (pid "),
     *("a.Error", "Error: ", "a" * LENGTH + "Error", "_" * LENGTH + "OutOfMemoryError", "Watchdog caught "),
+    *(
+        "Monitored metric ",
+        "Function '",
+        "Error: loss nan",
+        "Error: " + "nan" * LENGTH,
+        "line 1: ",
+        ": line 1: 2 Killed",
+    ),
+    *(
+        "Value '" + "' of type '" * LENGTH,
+        "OSError: x.so",
+        "Traceback (most",
+        "srun: error: ",
+        "exitcode: -9",
+        "NCCL error",
+    ),
+    *(
+        "n1: ",
+        "worker-1: ",
+        "a-" * LENGTH,
+        "wandb: ERROR ",
+        "ERROR CUDA ",
+        " errored: ",
+        "In '",
+        "datasets.a.Data",
+        "_.py: error: ",
+    ),
     *("\x1b[", "\x1b]", "\x1b[A", "\x1b[0;", "[rank1]: ", "wandb: ", "1: "),
 ]
 READ_ALL = """
 import json, sys
 from apps.joblogs.domain import LogState, follow
-from apps.joblogs.parsers import cause_in, clean, closes_start, follows_a_signal, progress_in, run_in, sweep_in
+from apps.joblogs.parsers import cause_in, clean, closes_start, context_in, follows_a_signal, progress_in, run_in
+from apps.joblogs.parsers import hint_in, says_caught, sign_in, sweep_in
 given = json.load(sys.stdin)
 for seed in given["hostile"]:
     line = clean((seed * (1 + given["length"] // len(seed)))[: given["length"]].encode())
-    for read in (progress_in, run_in, sweep_in, cause_in, closes_start, follows_a_signal):
+    for read in (
+        progress_in, run_in, sweep_in, cause_in, closes_start, follows_a_signal, sign_in, context_in, says_caught,
+        hint_in,
+    ):
         read(line)
     whole = (seed[:3000] * (1 + 3000 // len(seed)) + "\\n").encode()
     follow(LogState(), whole * 100, last=True)

@@ -12,9 +12,12 @@ from apps.joblogs.parsers import (
     cause_in,
     clean,
     closes_start,
+    context_in,
     follows_a_signal,
     progress_in,
     run_in,
+    says_caught,
+    sign_in,
     sweep_in,
 )
 
@@ -131,14 +134,18 @@ def test_a_colour_a_rank_and_an_inner_bar_are_taken_away() -> None:
 
 WORDS = """Epoch epoch: EPOCH 3 3/10 450/1000 [00:12<00:15, 36.2it/s] 2s/it] step loss 0.3 Run: Sweep ID: ab12 {
 CANCELLED AT x DUE TO PREEMPTION oom_kill event ValueError: Error: CUDA out of memory. Tried to allocate 'epoch': 3 }
-Watchdog caught collective operation timeout Key 'a' is not in struct"""
+Watchdog caught collective operation timeout Key 'a' is not in struct Killed Terminated KeyboardInterrupt not finite.
+Traceback (most recent call last): Exception ignored in Root Cause (first observed failure) retrying trying batch size
+skipping falling back srun: error: slurmstepd: local_rank: failed (exitcode: -9) AssertionError Could not find override
+Node failure on"""
 KNOWN = st.sampled_from([f"{word} " for word in WORDS.split()])
 
 
 @given(st.lists(KNOWN | st.text(max_size=6), max_size=14).map("".join))
 def test_what_any_parser_knows_the_search_for_lines_that_matter_finds(line: str) -> None:
     line = line.replace("\n", "").replace("\r", "")
-    read = progress_in(line), cause_in(line), run_in(line), sweep_in(line), closes_start(line) or None
+    told = sign_in(line) or context_in(line) or says_caught(line) or closes_start(line) or None
+    read = progress_in(line), cause_in(line), run_in(line), sweep_in(line), told
     assert read == (None,) * 5 or WANTED.search(line.encode()) or _is_bar_without_rate(read[0])
 
 

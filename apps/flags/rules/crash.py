@@ -1,58 +1,50 @@
 """Why a run died, and whether it can be resumed. Pure.
 
-Practice: 'Favor resumes over restarts' and 'Cross-reference W&B with Slurm'. Slurm's accounting comes first
-where its state says the cause, then the log's first cause of the last attempt; without evidence the
-answer is 'look first', because a wrong 'yes' is the worst one.
+Practice: 'Favor resumes over restarts' and 'Cross-reference W&B with Slurm'. What decides is
+``apps.joblogs.crashes``, for the command line too; here a run's facts are put to it.
 """
 
 from dataclasses import dataclass
 
 from apps.flags.domain import Evidence, Resumable, RunFacts
+from apps.joblogs.crashes import decide
+from apps.joblogs.endings import BAD_IN_WANDB, BAD_STATES, Ending
+from apps.joblogs.endings import RESUMABLE as BY_CLASS
+from apps.links.states import MOVED_ON, NO_JOB, UNKNOWN
 
-RESUMABLE: dict[str, Resumable] = {
-    "preemption": Resumable.YES,
-    "time-limit": Resumable.YES,
-    "node-failure": Resumable.YES,
-    "nccl-timeout": Resumable.YES,
-    "cuda-oom": Resumable.AFTER_CHANGE,
-    "host-oom": Resumable.AFTER_CHANGE,
-    "config-error": Resumable.NO,
-    "missing-dependency": Resumable.NO,
-    "data-error": Resumable.LOOK_FIRST,
-    "python-error": Resumable.LOOK_FIRST,
-    "unknown": Resumable.LOOK_FIRST,
-}
-_BY_STATE = {
-    "PREEMPTED": "preemption",
-    "TIMEOUT": "time-limit",
-    "DEADLINE": "time-limit",
-    "OUT_OF_MEMORY": "host-oom",
-    "NODE_FAIL": "node-failure",
-    "BOOT_FAIL": "node-failure",
-}
-ENDED_BADLY = frozenset({"crashed", "failed", "killed", "preempted"})
-BAD_STATES = frozenset({*_BY_STATE, "FAILED", "CANCELLED", "GONE"})
+RESUMABLE: dict[str, Resumable] = {slug: Resumable[value.name] for slug, value in BY_CLASS.items()}
+ENDED_BADLY = BAD_IN_WANDB
+__all__ = ["BAD_STATES", "ENDED_BADLY", "RESUMABLE", "Failure", "failure_of"]
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """``crash_class`` is empty where nothing failed."""
+    """``crash_class`` is empty where nothing failed; ``reason`` is a sentence for people."""
 
     crash_class: str = ""
     resumable: Resumable | None = None
     proof: Evidence | None = None
+    reason: str = ""
 
 
 def failure_of(facts: RunFacts) -> Failure:
     """Return the crash class of a run that ended badly, with the log line that proves it where there is one."""
-    if facts.wandb_state not in ENDED_BADLY and facts.slurm_state not in BAD_STATES:
+    decision = decide(_ending(facts))
+    if not decision.failed:
         return Failure()
-    by_state = _BY_STATE.get(facts.slurm_state)
-    if by_state is None and facts.wandb_state in ("preempting", "preempted"):
-        by_state = "preemption"
-    proof = next((one for one in facts.evidence if by_state in (None, one.crash_class)), None)
-    crash_class = by_state or (proof.crash_class if proof else "unknown")
-    resumable = RESUMABLE[crash_class]
-    if resumable is Resumable.YES and facts.checkpoint_at is None:
-        resumable = Resumable.LOOK_FIRST  # resumable only with a checkpoint
-    return Failure(crash_class, resumable, proof)
+    proof = decision.proof[0] if decision.proof else None
+    return Failure(decision.crash_class, Resumable[decision.resumable.name], proof, decision.reason)
+
+
+def _ending(facts: RunFacts) -> Ending:
+    job, no_job = facts.job, facts.slurm_state in (NO_JOB, UNKNOWN, MOVED_ON)
+    return Ending(
+        clues=facts.evidence,
+        job_state="" if no_job else facts.slurm_state,
+        exit_code=None if job is None or no_job else job.exit_code,
+        exit_signal=None if job is None or no_job else job.exit_signal,
+        wandb_state=facts.wandb_state,
+        epoch=facts.progress.epoch,
+        target_epochs=facts.progress.target_epochs,
+        has_checkpoint=facts.checkpoint_at is not None,
+    )

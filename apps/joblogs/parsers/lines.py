@@ -6,8 +6,13 @@ import re
 _WORDS = (
     "Epoch", "epoch", "EPOCH", "%|", "it/s", "s/it", "samples/s", "examples/s", "Trainer.fit",
     "Run: ", "Run:\t", "Run data is saved", "Sweep ID", "sweep with ID",
-    "CANCELLED AT", "Error: ", "Exception: ", "CUDA out of memory", "Out Of Memory", "oom_kill", "memory limit",
-    "not in struct", "MissingMandatoryValue", "ConfigAttributeError", "DataLoader worker", "Watchdog caught",
+    "CANCELLED AT", "Error", "rror: ", "Exception", "exception", "CUDA ", "Out Of Memory", "oom_kill", "memory limit",
+    "Key '", "MissingMandatoryValue", "DataLoader worker", "Watchdog caught", "HIP out", "Traceback (most",
+    "not find ", "primary config", "Multiple values", "Interpolation", "Value '", "omegaconf.", "override_grammar",
+    "NotFound: ", "shared librar", "No module named", "command not found", "BadZipFile", "pyarrow.", "datasets.",
+    "can't open file", "not finite", "stopping training", "Could not ", "errored: ", "Killed", "KeyboardInterrupt",
+    "Root Cause", "exitcode: ", "Terminated", "etrying", "rying batch size", "batch size to", "ing batch size",
+    "alling back", "kipping", "gnoring",
 )  # fmt: skip
 WANTED = re.compile("|".join(re.escape(word) for word in _WORDS).encode())
 
@@ -20,6 +25,7 @@ LONGEST_FRAME = 800
 
 _ESCAPES = re.compile(r"\x1b(?:\[[0-9;?]{0,20}[A-Za-z]|\][^\x07\x1b]{0,200}(?:\x07|\x1b\\)?|[()][0-9A-B])")
 _RANK = re.compile(r"^\s{0,8}(?:\[(?:default|rank|local)? ?\d{1,6}\][: ]? ?|\d{1,6}: )")
+_FATAL = re.compile(rb"\s{0,8}\[rank\d{1,6}\]: ")
 _UP = "\x1b[A"  # an inner bar moves the cursor back up to the bar above it
 
 
@@ -34,6 +40,14 @@ def clean(line: bytes) -> str:
     if "\x1b" in text:
         text = _ESCAPES.sub("", text.rpartition(_UP)[2])
     return _RANK.sub("", text, count=1)
+
+
+def is_fatal(line: bytes) -> bool:
+    """Tell whether torch's own hook for exceptions that nobody caught printed the line: ``[rank1]: ``, since torch 2.2.
+
+    Other ranks may print progress after it; that rank is dead.
+    """
+    return _FATAL.match(line) is not None
 
 
 def frame_in(data: bytes, start: int, stop: int) -> re.Match[bytes] | None:

@@ -1,6 +1,7 @@
 """Python dicts, as the Hugging Face Trainer prints them."""
 
 import ast
+import math
 import re
 
 from apps.core.units import whole
@@ -42,11 +43,17 @@ def _reading(values: dict[object, object]) -> LineProgress:
         epoch=finite(values.get("epoch")),
         step=_step(values.get("global_step", values.get("step"))),
         target_epochs=finite(values.get("num_epochs", values.get("epochs"))),
-        loss=number(values.get("loss", values.get("train_loss"))),
+        loss=_loss(values),
         total_steps=_step(values.get("max_steps")),
         steps_per_second=rate(values.get("train_steps_per_second")),
         samples_per_second=rate(values.get("train_samples_per_second")),
     )
+
+
+def _loss(values: dict[object, object]) -> float | None:
+    """The Trainer prints a loss of 0 for one that is no number (``logging_nan_inf_filter``); the gradient tells."""
+    loss, gradient = number(values.get("loss", values.get("train_loss"))), number(values.get("grad_norm"))
+    return math.nan if loss == 0 and gradient is not None and not math.isfinite(gradient) else loss
 
 
 def _step(value: object) -> int | None:

@@ -9,6 +9,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from apps.core.clock import utcnow
 from apps.core.units import with_ages
+from apps.flags.domain import Resumable
 from apps.flags.selectors import CheckedRun, checked_runs
 
 EXIT = {"critical": 2, "warning": 1}
@@ -39,7 +40,7 @@ def _line(one: CheckedRun, now: Any) -> dict[str, Any]:
         "sweep_id": one.run.sweep.sweep_id if one.run.sweep else None,
         "job_id": status.job.job_id if status.job else None,
         "verdict": status.verdict,
-        "resumable": status.resumable.replace(" ", "-").replace("after-a-change", "after-change") or None,
+        "resumable": Resumable(status.resumable).slug if status.resumable else None,
         "flags": [flag.rule for flag in one.flags],
         "epoch": status.epoch,
         "step": status.step,
