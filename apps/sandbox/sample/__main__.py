@@ -54,6 +54,7 @@ def _trouble(driver: SampleDriver, job_id: str, what: str) -> None:
 def cancel_old_sweeps(driver: SampleDriver) -> None:
     """Sweeps of an earlier `make run` have no agents any more: cancel them in W&B, keep their runs."""
     import wandb
+
     from apps.sandbox.sample.layout import PROJECT
 
     api = wandb.Api(overrides={"base_url": os.environ["WANDB_BASE_URL"]}, api_key=os.environ["WANDB_API_KEY"])

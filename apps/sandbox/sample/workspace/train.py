@@ -15,10 +15,9 @@ import time
 from pathlib import Path
 
 import numpy as np
+import wandb
 import yaml
 from safetensors.numpy import load_file, save_file
-
-import wandb
 
 try:
     import torch
