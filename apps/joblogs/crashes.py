@@ -27,11 +27,13 @@ from apps.joblogs.parsers import Sign, hint_in
 def decide(ending: Ending) -> Decision:
     """Return the crash class of a job, 'none' where nothing failed, 'unknown' where nothing tells."""
     clues = sorted(ending.clues, key=lambda clue: not is_stderr(clue.file))
+    caught = any(clue.crash_class == Sign.CAUGHT for clue in clues)
+    clues = [clue for clue in clues if clue.crash_class != Sign.CAUGHT]
     live = [clue for clue in clues if clue.went_on is not True]
     if not ending.went_badly and (ending.job_state or ending.wandb_state):
         return _ended_well(ending, live)
     if ending.reached_target and not ending.went_badly:
-        live = [clue for clue in live if not _is_history(clue)]
+        live = [clue for clue in live if not _is_history(clue, caught)]
     return _checked(ending, _ended_badly(ending, live, clues))
 
 
@@ -41,8 +43,13 @@ def is_stderr(file: str) -> bool:
     return name.endswith((".err", ".stderr")) or name.startswith(("err.", "stderr."))
 
 
-def _is_history(clue: Clue) -> bool:
-    return clue.went_on is None and clue.crash_class in STOPS_AT_ONCE
+def _is_history(clue: Clue, caught: bool) -> bool:
+    """Tell whether a run that reached its target must have overcome an error, though no line shows which came first.
+
+    A last epoch under way reads like one that is over, so that memory counts as overcome only where a log says so.
+    """
+    overcome = clue.crash_class in STOPS_AT_ONCE or (caught and clue.crash_class == "cuda-oom")
+    return clue.went_on is None and overcome
 
 
 def _ended_well(ending: Ending, live: list[Clue]) -> Decision:

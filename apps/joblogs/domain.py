@@ -163,11 +163,19 @@ def _read_figures(state: LogState, line: str, at: datetime | None, fatal: bool) 
         return None
     if state.closed:
         _begin(state, state.trace)
-    changed = caught and state.numbered and note_caught(state.trace, _number(state))
+    changed = caught and _note_caught(state, line)
     changed |= found is not None and _go_on(state, found, line, at)
     changed |= sign is not None and _note_sign(state, sign, line, fatal)
     state.said |= changed
     return state.run_id if changed else None
+
+
+def _note_caught(state: LogState, line: str) -> bool:
+    """The error itself may stand in the job's other log: then the words are kept."""
+    if state.numbered and note_caught(state.trace, _number(state)):
+        return True
+    told = any(item["class"] == Sign.CAUGHT for item in state.trace.evidence)
+    return not told and note_cause(state.trace, Sign.CAUGHT.value, _number(state), line)
 
 
 def _note_sign(state: LogState, sign: str, line: str, fatal: bool) -> bool:

@@ -44,7 +44,7 @@ BAD_IN_WANDB = frozenset({"crashed", "failed", "killed", "preempted"})
 SLURMS = frozenset({"preemption", "time-limit", "node-failure"})  # what Slurm itself does to a job
 ALIVE = frozenset({"RUNNING", "COMPLETING", "PENDING", "REQUEUED", "CONFIGURING", "SUSPENDED"})
 # A run that met one of these would not have reached its target: it was caught, or another attempt followed.
-STOPS_AT_ONCE = frozenset({"cuda-oom", "config-error", "missing-dependency", "preemption", "node-failure"})
+STOPS_AT_ONCE = frozenset({"config-error", "missing-dependency", "preemption", "node-failure"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -126,7 +126,7 @@ def _gone_on(item: dict[str, Any], trace: Trace, bar_seconds: float | None, full
 def note_caught(trace: Trace, line: int) -> bool:
     """Mark the newest evidence where the program says within five lines that it goes on after it."""
     last = trace.evidence[-1] if trace.evidence else None
-    if last is None or "went_on" in last or not 0 <= line - last["line"] <= CAUGHT_WITHIN:
+    if last is None or "went_on" in last or last["class"] == "caught" or not 0 <= line - last["line"] <= CAUGHT_WITHIN:
         return False
     trace.evidence = [*trace.evidence[:-1], last | {"went_on": True}]
     return True

@@ -234,6 +234,28 @@ def test_why_a_run_died_is_told_with_the_line_that_proves_it() -> None:
     assert status.proof.endswith(".out:12: torch.OutOfMemoryError: CUDA out of memory.")
 
 
+def test_why_an_earlier_job_of_the_run_ended_is_history() -> None:
+    run = RunFactory(state="crashed", heartbeat_at=before(minutes=31))
+    for hours, line in ((5, "torch.OutOfMemoryError: CUDA out of memory."), (2, "ModuleNotFoundError: No module 'x'")):
+        end = before(hours=hours - 1)
+        job = JobFactory(state="FAILED", submit_at=before(hours=hours), start_at=before(hours=hours), end_at=end)
+        RunLinkFactory(run=run, job=job)
+        slug = "cuda-oom" if "Memory" in line else "missing-dependency"
+        trace(job, run.run_id, evidence=[{"class": slug, "line": 1, "text": line}])
+    evaluate(run)
+    status = RunStatus.objects.get()
+    assert (status.crash_class, status.resumable) == ("missing-dependency", "no")
+
+
+def test_an_error_after_which_training_went_on_is_no_cause() -> None:
+    run = ended_under(RunFactory(state="crashed", heartbeat_at=before(minutes=31)), "FAILED")
+    item = {"class": "cuda-oom", "line": 12, "text": "torch.OutOfMemoryError: CUDA out of memory.", "went_on": True}
+    trace(run.job_links.get().job, run.run_id, evidence=[item], epoch=4.0)
+    evaluate(run)
+    status = RunStatus.objects.get()
+    assert (status.crash_class, status.resumable, status.proof) == ("unknown", "look first", "")
+
+
 def test_an_agent_that_went_on_leaves_a_zombie_and_a_healthy_run() -> None:
     job = JobFactory()
     left = RunFactory(created_at=before(hours=5), heartbeat_at=before(hours=2, minutes=1))

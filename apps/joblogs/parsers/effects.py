@@ -18,6 +18,7 @@ class Sign(StrEnum):
     ENDED = "ended"  # told to end from outside, without a reason
     INTERRUPTED = "interrupted"  # KeyboardInterrupt
     NCCL = "nccl"  # an error of NCCL that is no time-out
+    CAUGHT = "caught"  # the program says that it goes on after an error
     TRACEBACK = "traceback"  # of an exception whose own line is not known
 
 
