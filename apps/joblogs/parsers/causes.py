@@ -21,7 +21,7 @@ _EXCEPTIONS = {
     "missing-dependency": r"ModuleNotFoundError|ImportError|importlib\.metadata\.PackageNotFoundError"
     r"|pkg_resources\.DistributionNotFound",
     "data-error": r"FileNotFoundError|NotADirectoryError|IsADirectoryError|PermissionError|zipfile\.BadZipFile"
-    r"|(?:PIL\.)?UnidentifiedImageError|pyarrow\.lib\.Arrow\w{1,30}|datasets\.\w{1,40}\.(?:Data|NonM)\w{1,60}",
+    r"|(?:PIL\.)?UnidentifiedImageError|pyarrow\.lib\.Arrow\w{1,30}|datasets\.\w{1,40}\.(?:Data|NonM)\w{1,60}Error",
 }
 
 # In the order in which one cause hides another; the class names are those of the crash classes. Every repetition in

@@ -2,17 +2,17 @@
 
 import re
 
-# A line without any of these says nothing to any parser. Literals only: a search for them costs about 10 ns a byte.
+# A line without any of these says nothing to any parser. Literals only: a search for them costs about 20 ns a byte.
+# Each further letter with which one begins makes it dearer, small letters most: hence words without their head.
 _WORDS = (
     "Epoch", "epoch", "EPOCH", "%|", "it/s", "s/it", "samples/s", "examples/s", "Trainer.fit",
     "Run: ", "Run:\t", "Run data is saved", "Sweep ID", "sweep with ID",
-    "CANCELLED AT", "Error", "rror: ", "Exception", "exception", "CUDA ", "Out Of Memory", "oom_kill", "memory limit",
+    "CANCELLED AT", "Error", "error: ", "Exception", "exception", "CUDA ", "Out Of Memory", "oom_kill", "memory limit",
     "Key '", "MissingMandatoryValue", "DataLoader worker", "Watchdog caught", "HIP out", "Traceback (most",
-    "not find ", "primary config", "Multiple values", "Interpolation", "Value '", "omegaconf.", "override_grammar",
-    "NotFound: ", "shared librar", "No module named", "command not found", "BadZipFile", "pyarrow.", "datasets.",
-    "can't open file", "not finite", "stopping training", "Could not ", "errored: ", "Killed", "KeyboardInterrupt",
-    "Root Cause", "exitcode: ", "Terminated", "etrying", "rying batch size", "batch size to", "ing batch size",
-    "alling back", "kipping", "gnoring",
+    "not find ", "Cannot find", "Multiple values", "Interpolation", "Value '", "omegaconf.", "override_grammar",
+    "NotFound: ", "shared librar", "No module named", "ommand not found", "BadZipFile", ".Arrow", "n't open file",
+    "not finite", "stopping training", "Could not ", "errored: ", "Killed", "KeyboardInterrupt", "Root Cause",
+    "exitcode: ", "Terminated", "etrying", "ing batch size", "ing the ", "ing again", "ing back", "ipping ", "noring",
 )  # fmt: skip
 WANTED = re.compile("|".join(re.escape(word) for word in _WORDS).encode())
 
