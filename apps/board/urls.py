@@ -1,12 +1,13 @@
 from django.urls import path
 
-from apps.board import gpu_views, offline, views
+from apps.board import gpu_views, inbox, offline, views
 
 app_name = "board"
 urlpatterns = [
     path("", views.board_page, name="board"),
     path("board/updates", views.updates, name="updates"),
     path("board/active-sweeps.md", views.active_sweeps_text, name="active-sweeps"),
+    path("flags", inbox.inbox_page, name="flags"),
     path("gpu-hours", gpu_views.gpu_hours_page, name="gpu-hours"),
     path("board/sweep-status.md", views.sweep_status_text, name="sweep-status"),
     path("offline", offline.offline_page, name="offline"),

@@ -2,12 +2,16 @@
 
 from dataclasses import dataclass
 
-from django.db.models import F, Prefetch, Q
+from django.db.models import Case, Count, F, Prefetch, Q, When
 
+from apps.flags.causes import OpenFlag
 from apps.flags.models import SEVERITY_ORDER, Flag, RunStatus
 from apps.links.states import MOVED_ON
 from apps.sweeps.models import Run
 from apps.sweeps.ports import LIVE_RUN_STATES
+
+MOST_SHOWN = 5000
+ONE_NODE = frozenset("[,")  # what a list of several nodes is written with
 
 
 def overdue_runs() -> dict[int, int | None]:
@@ -50,3 +54,45 @@ def checked_runs(sweep_id: str = "", *, everything: bool = False) -> list[Checke
 def _worst_first(run: Run) -> list[Flag]:
     flags: list[Flag] = run.open_flags  # type: ignore[attr-defined]  # prefetched under this name
     return sorted(flags, key=lambda flag: (SEVERITY_ORDER.get(flag.severity, 9), flag.rule))
+
+
+def open_flags() -> list[OpenFlag]:
+    """Return the open flags, worst and then newest first, at most ``MOST_SHOWN`` of them, in one query."""
+    worst = Case(*(When(severity=name, then=place) for name, place in SEVERITY_ORDER.items()), default=9)
+    rows = (
+        Flag.objects.open()
+        .select_related("sweep__workspace", "run__status__job")
+        .defer("run__config", "run__summary", "sweep__config", "run__status__chain")
+        .order_by(worst, "-opened_at", "-pk")
+    )
+    return [_open_flag(flag) for flag in rows[:MOST_SHOWN]]
+
+
+def _open_flag(flag: Flag) -> OpenFlag:
+    run, sweep = flag.run, flag.sweep
+    status = getattr(run, "status", None)
+    nodes = status.job.nodes if status and status.job else ""
+    return OpenFlag(
+        pk=flag.pk,
+        rule=flag.rule,
+        severity=flag.severity,
+        evidence=flag.evidence,
+        action=flag.action,
+        uncertain=flag.uncertain,
+        opened_at=flag.opened_at,
+        sweep_pk=sweep.pk if sweep else None,
+        sweep_id=sweep.sweep_id if sweep else "",
+        sweep_name=sweep.name if sweep else "",
+        workspace=sweep.workspace.name if sweep and sweep.workspace else "",
+        run_id=run.run_id if run else "",
+        run_name=run.name if run else "",
+        url=run.url if run else sweep.url if sweep else "",
+        crash_class=status.crash_class if status else "",
+        node="" if ONE_NODE & set(nodes) else nodes,
+    )
+
+
+def flag_counts() -> dict[str, int]:
+    """Return how many flags are open by severity, every severity named."""
+    counted = Flag.objects.open().order_by().values_list("severity").annotate(n=Count("pk"))
+    return dict.fromkeys(SEVERITY_ORDER, 0) | dict(counted)

@@ -4,16 +4,21 @@ from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest
+from django.utils.functional import SimpleLazyObject
 
 from apps.core.permissions import Permission, is_allowed, role_of
+from apps.flags.selectors import flag_counts
 from apps.sweeps.selectors import unsynced_count
 
 
 def shell(request: HttpRequest) -> dict[str, Any]:
     user = getattr(request, "user", None)
+    known = user is not None and user.is_authenticated
     return {
         "role": role_of(user) if user else None,
         "can_sync": user is not None and is_allowed(user, Permission.SYNC_NOW),
         "sample": settings.SAMPLE,
-        "unsynced": unsynced_count() if user is not None and user.is_authenticated else 0,
+        # Asked for only where the frame is drawn: a fragment does not pay for them.
+        "unsynced": SimpleLazyObject(lambda: unsynced_count() if known else 0),
+        "flag_counts": SimpleLazyObject(lambda: flag_counts() if known else {}),
     }

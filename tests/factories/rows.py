@@ -7,7 +7,7 @@ from factory.django import DjangoModelFactory
 
 from apps.audit.models import PassScope, SyncPass
 from apps.checkpoints.models import Checkpoint
-from apps.flags.models import Flag
+from apps.flags.models import Flag, RunStatus
 from apps.links.models import AgentLink, RunLink
 from apps.slurm.models import Job
 from apps.sweeps.models import Run, Sweep, SweepAgent
@@ -149,3 +149,15 @@ def both_sources_answered(*, scope: str = "team/glue", at: datetime = NOW) -> No
     """Note a good pass over W&B and over Slurm."""
     SyncPassFactory(source="wandb", scope=scope, started_at=at, finished_at=at)
     SyncPassFactory(source="slurm", scope="memory", started_at=at, finished_at=at)
+
+
+class RunStatusFactory(DjangoModelFactory[RunStatus]):
+    class Meta:
+        model = RunStatus
+
+    run = factory.SubFactory(RunFactory)
+    wandb_state = factory.LazyAttribute(lambda o: o.run.state)
+    slurm_state = factory.LazyAttribute(lambda o: o.job.state if o.job else "NO JOB")
+    job = None
+    pair = "normal"
+    action = "nothing"

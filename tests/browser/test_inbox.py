@@ -1,0 +1,75 @@
+"""The inbox of red flags in a real browser: readable, live, by keyboard, and without JavaScript."""
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from apps.flags.models import Flag, RunStatus
+from apps.slurm.models import Job
+from tests.browser import seed
+from tests.browser.conftest import Visit
+from tests.browser.test_board_looks import violations
+
+pytestmark = [pytest.mark.needs_chromium, pytest.mark.django_db(transaction=True)]
+
+
+def bad_node() -> None:
+    """The odd board, and five runs of two sweeps that one node killed."""
+    seed.odd_board()
+    for name in ("vit-warmup", "swin-decay"):
+        one = seed.sweep(f"bad-{name}"[:8], name)
+        for number in range(3):
+            how = seed.Training(wandb="crashed", slurm="NODE_FAIL", pair="node failure", crash="node-failure")
+            run = seed.run(one, f"{name[:3]}{number}", how, job_id=f"77{len(name)}{number}")
+            seed.flag("preempted-not-resumed", "critical", run, "Job ended NODE_FAIL 3 h ago.", "resume it elsewhere")
+    Job.objects.filter(pk__in=RunStatus.objects.filter(crash_class="node-failure").values("job")).update(nodes="g07")
+    seed.fresh_passes()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_inbox_breaks_no_wcag_rule(visit: Visit, scheme: str) -> None:
+    bad_node()
+    page = visit("/flags", color_scheme=scheme, viewport={"width": 1440, "height": 900})
+    expect(page.get_by_role("link", name="6 runs on node g07")).to_be_visible()
+    assert violations(page) == []
+
+
+def test_a_cause_opens_to_each_of_its_flags_and_a_filter_is_in_the_address(visit: Visit) -> None:
+    bad_node()
+    page = visit("/flags")
+    page.get_by_role("link", name="6 runs on node g07").click()
+    expect(page.locator("table.inbox li")).to_have_count(6)
+    page.get_by_role("link", name="Reset").click()
+    page.get_by_label("Severity").select_option("critical")
+    expect(page).to_have_url(re.compile("severity=critical"))
+    expect(page.locator("table.inbox tr.warning")).to_have_count(0)
+    page.keyboard.press("Escape")
+    page.locator("h1").click()
+    page.keyboard.press("/")
+    expect(page.locator("#filter-q")).to_be_focused()
+
+
+def test_what_is_cleared_leaves_the_open_screen_by_itself(visit: Visit) -> None:
+    bad_node()
+    page = visit("/flags?node=g07")
+    expect(page.locator("table.inbox li").first).to_be_visible()
+    Flag.objects.all().delete()
+    expect(page.locator("#inbox")).to_contain_text("No open flag matches", timeout=15_000)
+
+
+def test_filters_and_links_work_without_javascript(visit: Visit) -> None:
+    bad_node()
+    page = visit("/flags", java_script_enabled=False)
+    page.get_by_label("Find").fill("g07")
+    page.get_by_role("button", name="Apply").click()
+    expect(page.locator("table.inbox tbody tr")).to_have_count(1)
+    page.get_by_role("link", name="and 3 more").click()
+    expect(page.locator("table.inbox li")).to_have_count(6)
+
+
+@pytest.mark.parametrize("width", [390, 1280, 2560])
+def test_nothing_runs_out_of_the_inbox(visit: Visit, width: int) -> None:
+    bad_node()
+    page = visit("/flags", viewport={"width": width, "height": 900})
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
