@@ -79,11 +79,12 @@ def django_db_modify_db_settings(
 
 @pytest.fixture(scope="session")
 def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A server for locks and messages: Redis where REDIS_URL names one, else the embedded Valkey."""
-    if os.environ.get("REDIS_URL"):
-        yield os.environ["REDIS_URL"]
-        return
-    with running_redis() as url:
+    """A server for locks and messages: Redis where REDIS_URL names one, else the embedded Valkey.
+
+    Each worker has its own: on one server they would hold each other's locks.
+    """
+    real = shutil.which("redis-server") if os.environ.get("REDIS_URL") else None
+    with running_redis(real or "") as url:
         yield url
 
 

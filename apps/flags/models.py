@@ -105,7 +105,10 @@ class Flag(models.Model):
                 name="one_open_flag_a_sweep",
             ),
         ]
-        indexes = [models.Index(fields=["sweep", "cleared_at"], name="flag_by_sweep")]
+        indexes = [
+            models.Index(fields=["sweep", "cleared_at"], name="flag_by_sweep"),
+            models.Index(fields=["severity", "-opened_at"], name="flag_open", condition=Q(cleared_at=None)),
+        ]
 
     @property
     def key(self) -> str:

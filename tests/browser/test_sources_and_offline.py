@@ -45,10 +45,11 @@ def test_an_upload_is_asked_for_by_one_press_and_its_progress_comes_by_itself(vi
     first, *_ = folders()
     page = visit("/offline")
     page.locator(f"#upload-{first.pk}").click()
-    expect(page.locator("#offline")).to_contain_text("The upload of run off0 is asked for.")
+    expect(page.locator("#offline-said")).to_contain_text("The upload of run off0 is asked for.")
     expect(page.locator("tr", has_text="off0")).to_contain_text("waiting for a worker")
     UploadRequest.objects.update(state="running", said="setting up run off0", claimed_at=utcnow())
     expect(page.locator("tr", has_text="off0")).to_contain_text("setting up run off0")
+    expect(page.locator("#offline-said")).to_contain_text("The upload of run off0 is asked for.")  # polls leave it
     UploadRequest.objects.update(state="done", finished_at=utcnow())
     RunFolder.objects.filter(pk=first.pk).update(synced=True)
     expect(page.locator("tr", has_text="off0")).to_contain_text("✓ on W&B")

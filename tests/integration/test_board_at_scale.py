@@ -79,7 +79,14 @@ def test_the_board_and_its_updates_read_no_large_table_from_end_to_end(years: Si
     client.force_login(UserFactory(), "django.contrib.auth.backends.ModelBackend")
     live = Sweep.objects.live().order_by("pk").last()
     assert live is not None
-    for path in ("/", f"/?open={live.pk}", f"/board/updates?since=1&shown={live.pk}", "/offline", "/ops/sources"):
+    for path in (
+        "/",
+        f"/?open={live.pk}",
+        f"/board/updates?since=1&shown={live.pk}",
+        "/flags",
+        "/offline",
+        "/ops/sources",
+    ):
         assert whole_tables_read(lambda path=path: client.get(path)) == {}, path  # type: ignore[misc]  # bound now
 
 
