@@ -57,6 +57,9 @@ class RunStatus(models.Model):
     chain = models.JSONField(default=list)
     log_path = models.CharField(max_length=1000, blank=True)
 
+    class Meta:
+        indexes = [models.Index(fields=["run"], name="status_ticking", condition=Q(ticking_since__isnull=False))]
+
     @property
     def job_time(self) -> JobTime:
         return JobTime(self.runtime_seconds or 0.0, self.gpu_seconds, self.ticking_since, self.ticking_gpus)
