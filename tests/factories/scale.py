@@ -11,7 +11,7 @@ from apps.checkpoints.models import Checkpoint
 from apps.flags.models import Flag, RunStatus
 from apps.links.models import RunLink
 from apps.slurm.models import Job
-from apps.sweeps.models import Run, Sweep
+from apps.sweeps.models import Run, RunHistory, Sweep
 
 RUNS_A_SWEEP = 50
 PASSES = 100_000
@@ -62,6 +62,7 @@ def fill(size: Size) -> None:
     multiply(
         Checkpoint, size.runs, run_id="i", path="'/shared/' || i", kind="'pt'", step="i", bytes="9", modified_at=beat
     )
+    multiply(RunHistory, size.runs, run_id="i", metric="'[[1, 0.5], [2, 0.4]]'", loss="'[[1, 0.5], [2, 0.4]]'")
     multiply(
         Flag, size.runs, rule="'zombie'", severity="'critical'", sweep_id=sweep, run_id="i", evidence="'said'",
         action="'act'", opened_at=beat, cleared_at=f"CASE WHEN {live} AND i % 10 = 1 THEN {never} ELSE {beat} END",

@@ -79,6 +79,7 @@ def _tool(name: str) -> list[str]:
 
 def _options(folder: Path, port: int) -> list[str]:
     settings = {"listen_addresses": "127.0.0.1", "port": port, "unix_socket_directories": folder, "fsync": "off"}
+    settings["random_page_cost"] = "1.1"  # as docker-compose.yml has it
     settings["autovacuum"] = "off"  # it sees no rows of an open transaction, and would tell the planner so
     return [part for key, value in settings.items() for part in ("-c", f"{key}={value}")]
 
