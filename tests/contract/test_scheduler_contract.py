@@ -162,6 +162,7 @@ def test_an_ended_job_can_be_requeued(at: Harness) -> None:
     job_id = at.submit("sleep 1; exit 5")
     at.play(job_id, "FAILED", 5)
     at.wait_past(job_id, "FAILED")
+    at.wait(lambda: at.past(job_id)[0].exit_code == 5, "the exit code in accounting", [])
     at.scheduler.requeue(job_id)
     at.wait(lambda: at.queued(job_id) is not None or len(at.past(job_id)) > 1, "the second attempt", [])
     assert at.past(job_id)[0].exit_code == 5

@@ -1,5 +1,6 @@
 """Slurm in trouble, each time a real cluster or a real process: what is known stays, nothing is made up, it heals."""
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -119,13 +120,15 @@ def heals(board: SlurmBoard) -> bool:
 def test_a_job_that_ends_while_the_controller_is_down_is_learnt_afterwards(
     board: SlurmBoard, slurm_cluster: SlurmCluster
 ) -> None:
-    run = board.run(slurm_cluster, "exec sleep 4")
+    run = board.run(slurm_cluster, "exec sleep 10")
+    began = time.monotonic()
     assert board.pass_over()
     job_id = board.job_of(run).job_id
     with dead_controller(board, slurm_cluster):
         assert not board.pass_over()
         assert board.states() == {run.run_id: "RUNNING"}
         assert board.flags() == {}
+        time.sleep(max(0.0, began + 11 - time.monotonic()))  # nobody can be asked whether it ended
     board.wait_for_state(slurm_cluster, job_id, "COMPLETED")
     assert heals(board)
     assert board.states() == {run.run_id: "COMPLETED"}

@@ -188,6 +188,8 @@ class SlurmHarness(Harness):
         other = self.scheduler.submit(Submission(str(urgent), work_dir=str(self.folder), options=options))
         self.wait_queued(other, "RUNNING")
         self.scheduler.cancel(other)
+        # Accounting hears of it later than the controller.
+        self.wait(lambda: "PREEMPTED" in [x.state for x in self.past(job_id)], "the preemption in accounting", [])
 
     def submit_waiting(self) -> str:
         return self.submit("true", options={"begin": "now+1hour"})
