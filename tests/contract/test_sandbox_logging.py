@@ -19,13 +19,15 @@ for step in range({steps}):
     run.log({{"loss": 1 / (step + 1), "global_step": step * 10, "bad": float("nan"), "far": float("inf")}})
 {end}
 """
+# A background job of a shell ignores interrupts, and so do its children: the client's own would do nothing then.
 WAITING = """
-import time, wandb
+import signal, time, wandb
+signal.signal(signal.SIGINT, signal.default_int_handler)
 run = wandb.init(project="train", id={id!r}, config={{"lr": 0.1}})
 run.log({{"loss": 1.0}})
 {then}
 print("ready", flush=True)
-for _ in range(600):  # a stop does not wake a process out of one long sleep
+for _ in range(600):
     time.sleep(0.2)
 """
 FIELDS = "dict(state=r.state, heartbeat=r.heartbeatAt, step=r.lastHistoryStep, lines=r.historyLineCount)"
@@ -159,9 +161,8 @@ def test_a_stopped_run_is_interrupted_and_ends_killed(sandbox: SandboxServer) ->
     while "ready" not in process.stdout.readline():
         pass
     sandbox.ask("api.run('sandbox/train/unwanted').stop()")
-    process.communicate(
-        timeout=100
-    )  # the client hears of it with its next beat, 30 s apart, and asks itself a while later
+    # The client hears of it with its next beat, 30 s apart, and asks itself a while later.
+    process.communicate(timeout=100)
     assert process.returncode != 0
     assert facts(sandbox, "unwanted")["state"] == "killed"
 
