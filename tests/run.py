@@ -20,6 +20,8 @@ PACKAGES = [
 ]
 PROGRAMS = ("slurmctld", "slurmd", "slurmdbd", "squeue", "munged", "mariadbd", "redis-server", "chromium")
 WORKERS = ("-n", "2", "--dist", "loadscope")
+# These layers wait for servers, schedulers and polls far more than they compute.
+WAITING = ("-n", "4", "--dist", "loadscope")
 
 
 def say(text: str) -> None:
@@ -90,7 +92,7 @@ def main() -> int:
     layers = Layers()
     layers.pytest("unit and guards", ["tests/unit", "tests/guards", *WORKERS])
     layers.pytest("integration, on SQLite and the embedded Redis", ["tests/integration", *WORKERS])
-    layers.pytest("contract", ["tests/contract", *WORKERS])
+    layers.pytest("contract", ["tests/contract", *WAITING])
     layers.pytest("browser and end to end, on SQLite and the embedded Redis", ["tests/browser", *WORKERS])
     with ExitStack() as services:
         environment = _servers(services)

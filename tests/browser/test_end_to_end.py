@@ -303,5 +303,6 @@ def test_readiness_names_every_source(story: Story, sweepboard: RunningSweepboar
     with urllib.request.urlopen(f"{sweepboard.url}readyz", timeout=5) as answer:
         said = json.load(answer)
     assert said["status"] == "ok"
-    assert {source["source"] for source in said["sources"]} == {"wandb", "slurm"}
+    # The slower passes (histories, folders) come by and by, and are named from their first one on.
+    assert {"wandb", "slurm"} <= {source["source"] for source in said["sources"]}
     assert all(source["ok"] for source in said["sources"])
