@@ -30,6 +30,7 @@ class Badge:
     evidence: str
     action: str
     uncertain: bool = False
+    seen: str = ""  # why it needs nobody now, such as 'acknowledged by mira'
 
 
 @dataclass(frozen=True, slots=True)

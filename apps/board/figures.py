@@ -104,7 +104,7 @@ def live_first(field: str) -> Case:
 def badges_of_sweeps(pks: list[int]) -> dict[int, tuple[Badge, ...]]:
     """Return the open flags of each sweep and its runs, one badge a rule, worst first."""
     grouped: dict[int, dict[tuple[str, str], list[Flag]]] = defaultdict(lambda: defaultdict(list))
-    for flag in Flag.objects.open().filter(sweep__in=pks).select_related("run"):
+    for flag in Flag.objects.standing().filter(sweep__in=pks).select_related("run"):
         grouped[flag.sweep_id or 0][flag.rule, flag.severity].append(flag)
     return defaultdict(
         tuple,
@@ -126,7 +126,15 @@ def _badge(flags: list[Flag]) -> Badge:
         evidence="\n".join(said) + more,
         action=first.action,
         uncertain=any(flag.uncertain for flag in flags),
+        seen=_seen(flags),
     )
+
+
+def _seen(flags: list[Flag]) -> str:
+    """Say why none of these needs anybody now; empty where one of them does."""
+    now = utcnow()
+    told = [flag.seen_at(now) for flag in flags]
+    return "; ".join(sorted(set(told))) if all(told) else ""
 
 
 def _badge_order(badge: Badge) -> tuple[int, str]:

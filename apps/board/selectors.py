@@ -106,7 +106,7 @@ def active_sweeps() -> QuerySet[Sweep]:
 
     Sweeps of projects that are no longer followed are left out: nobody asks W&B about them any more.
     """
-    flagged = Flag.objects.open().filter(severity="critical")
+    flagged = Flag.objects.standing().filter(severity="critical")
     recent = flagged.exclude(run__heartbeat_at__lt=utcnow() - LINGER).values("sweep")
     active = Sweep.objects.filter(Q(pk__in=Sweep.objects.live().values("pk")) | Q(pk__in=recent))
     if not (projects := _projects()):
@@ -183,7 +183,7 @@ def runs_of(sweep_pks: Iterable[int]) -> QuerySet[Run]:
     return (
         Run.objects.filter(sweep__in=sweep_pks)
         .select_related("status", "status__job", "checkpoint", "sweep", "history")
-        .prefetch_related(Prefetch("flags", Flag.objects.open().order_by("severity", "rule"), to_attr="open_flags"))
+        .prefetch_related(Prefetch("flags", Flag.objects.standing().order_by("severity", "rule"), to_attr="open_flags"))
         .defer("config", "summary")
         .annotate(is_live=live_first("state"))
         .order_by("is_live", "-created_at", "-pk")

@@ -27,12 +27,13 @@ class Permission(StrEnum):
     VIEW_BOARD = "view-board"
     SYNC_NOW = "sync-now"
     UPLOAD_RUNS = "upload-runs"
+    TRIAGE_FLAGS = "triage-flags"
     MANAGE_USERS = "manage-users"
 
 
 _GRANTS: dict[Role, frozenset[Permission]] = {
     Role.VIEWER: frozenset({Permission.VIEW_BOARD}),
-    Role.OPERATOR: frozenset({Permission.VIEW_BOARD, Permission.SYNC_NOW, Permission.UPLOAD_RUNS}),
+    Role.OPERATOR: frozenset(Permission) - {Permission.MANAGE_USERS},
     Role.ADMIN: frozenset(Permission),
 }
 

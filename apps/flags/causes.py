@@ -6,6 +6,7 @@ from datetime import datetime
 from urllib.parse import urlencode
 
 SEVERITIES = ("critical", "warning", "note")
+SHOWN = ("waiting", "acknowledged", "snoozed", "cleared")
 NODES_FAULT = frozenset({"node-failure", "nccl-timeout"})  # crash classes that a node causes rather than a sweep
 
 
@@ -32,11 +33,27 @@ class OpenFlag:
     url: str = ""
     crash_class: str = ""
     node: str = ""
+    run_pk: int | None = None
+    quiet_since: datetime | None = None
+    acknowledged_by: str = ""
+    snoozed_until: datetime | None = None
+    snoozed_by: str = ""
+    assignee: str = ""
+    dismissed_by: str = ""
+    dismissed_reason: str = ""
 
     @property
     def words(self) -> str:
         told = (self.rule, self.sweep_id, self.sweep_name, self.run_id, self.run_name, self.crash_class, self.node)
-        return " ".join((*told, self.workspace, self.evidence)).lower()
+        return " ".join((*told, self.workspace, self.evidence, self.assignee)).lower()
+
+    def standing(self, now: datetime) -> str:
+        """What people made of it: cleared (by hand), snoozed, acknowledged, or waiting for somebody."""
+        if self.dismissed_by:
+            return "cleared"
+        if self.snoozed_until is not None and self.snoozed_until > now:
+            return "snoozed"
+        return "acknowledged" if self.acknowledged_by else "waiting"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +85,21 @@ class Cause:
         return all(flag.uncertain for flag in self.flags)
 
     @property
+    def quiet(self) -> bool:
+        """The condition is gone of every flag; they are over soon."""
+        return all(flag.quiet_since for flag in self.flags)
+
+    @property
+    def waits(self) -> bool:
+        """Nobody has taken note of some flag of it."""
+        return not all(flag.acknowledged_by or flag.dismissed_by for flag in self.flags)
+
+    @property
+    def keys(self) -> str:
+        """The primary keys of its flags, such as ``3.17``: what a form sends back."""
+        return ".".join(str(flag.pk) for flag in self.flags)
+
+    @property
     def where(self) -> str:
         """Say what the flags share, such as ``node g07`` or ``sweep warm-up``."""
         if self.node:
@@ -84,8 +116,13 @@ class Cause:
 
 @dataclass(frozen=True, slots=True)
 class Narrowed:
-    """The view of the inbox that a URL carries: an empty field lets everything through, 'none' what has none."""
+    """The view of the inbox that a URL carries: an empty field lets everything through, 'none' what has none.
 
+    ``show`` is what people made of the flags, see ``OpenFlag.standing``; empty shows what is not put off.
+    """
+
+    show: str = ""
+    assignee: str = ""
     severity: str = ""
     rule: str = ""
     workspace: str = ""
@@ -98,11 +135,18 @@ class Narrowed:
     def from_query(cls, query: Mapping[str, str]) -> "Narrowed":
         return cls(**{one.name: query.get(one.name, "").strip()[:200] for one in fields(cls)})
 
-    def wants(self, flag: OpenFlag) -> bool:
+    def wants(self, flag: OpenFlag, now: datetime) -> bool:
+        standing = flag.standing(now)
         exact = ((self.severity, flag.severity), (self.rule, flag.rule), (self.workspace, flag.workspace))
-        own = ((self.sweep, flag.sweep_id), (self.crash, flag.crash_class), (self.node, flag.node))
+        own = (
+            (self.sweep, flag.sweep_id),
+            (self.crash, flag.crash_class),
+            (self.node, flag.node),
+            (self.assignee, flag.assignee),
+        )
         return (
-            all(wanted in ("", value) for wanted, value in exact)
+            (standing == self.show if self.show else standing != "snoozed")
+            and all(wanted in ("", value) for wanted, value in exact)
             and all(wanted in ("", value or "none") for wanted, value in own)
             and all(word in flag.words for word in self.q.lower().split())
         )
@@ -116,7 +160,7 @@ class Narrowed:
 
 
 def causes_of(flags: Iterable[OpenFlag]) -> list[Cause]:
-    """Group flags by cause: worst first, then the cause of the most flags, then the oldest.
+    """Group flags by cause: worst first, then those that wait for somebody, then the most flags, then the oldest.
 
     Flags on runs that a node killed belong together whatever their sweep; all others by their sweep.
     """
@@ -135,6 +179,12 @@ def _cause(members: list[OpenFlag]) -> Cause:
     return Cause(first.rule, first.severity, first.crash_class, node, tuple(members))
 
 
-def _urgency() -> Callable[[Cause], tuple[int, int, datetime, str]]:
+def _urgency() -> Callable[[Cause], tuple[int, bool, int, datetime, str]]:
     order = {severity: place for place, severity in enumerate(SEVERITIES)}
-    return lambda cause: (order.get(cause.severity, len(order)), -len(cause.flags), cause.since, cause.rule)
+    return lambda cause: (
+        order.get(cause.severity, len(order)),
+        not cause.waits,
+        -len(cause.flags),
+        cause.since,
+        cause.rule,
+    )

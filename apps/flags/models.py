@@ -73,11 +73,25 @@ class FlagQuerySet(models.QuerySet["Flag"]):
     def open(self) -> "FlagQuerySet":
         return self.filter(cleared_at=None)
 
+    def standing(self) -> "FlagQuerySet":
+        """The open ones that nobody has cleared by hand."""
+        return self.filter(cleared_at=None, dismissed_at=None)
+
+    def calling(self, now: datetime) -> "FlagQuerySet":
+        """The standing ones that wait for a person: nobody took note, nobody put them off, and they still hold."""
+        awake = Q(snoozed_until=None) | Q(snoozed_until__lte=now)
+        return self.standing().filter(awake, acknowledged_at=None, quiet_since=None)
+
 
 class Flag(models.Model):
     """One red flag on one run, or on a sweep as a whole. A cleared one stays as history.
 
-    ``uncertain`` marks an open flag whose sources do not answer now: it neither stands nor falls.
+    ``uncertain`` marks an open flag whose sources do not answer now: it neither stands nor falls. ``quiet_since``
+    is when its condition was last seen to have ended; at ``clears_at`` it is over, unless it came back before.
+
+    ``dismissed_at`` is set where a person cleared it by hand, for the reason given: it stays open underneath, so
+    that the same condition does not raise it anew, and is over when its condition is. ``assignee`` and
+    ``snoozed_until`` pass on to the next flag of the same rule on the same subject.
     """
 
     rule = models.CharField(max_length=60)
@@ -90,7 +104,17 @@ class Flag(models.Model):
     slurm_state = models.CharField(max_length=30, blank=True)
     uncertain = models.BooleanField(default=False)
     opened_at = models.DateTimeField()
+    quiet_since = models.DateTimeField(null=True)
+    clears_at = models.DateTimeField(null=True)
     cleared_at = models.DateTimeField(null=True)
+    acknowledged_at = models.DateTimeField(null=True)
+    acknowledged_by = models.CharField(max_length=150, blank=True)
+    snoozed_until = models.DateTimeField(null=True)
+    snoozed_by = models.CharField(max_length=150, blank=True)
+    assignee = models.CharField(max_length=150, blank=True)
+    dismissed_at = models.DateTimeField(null=True)
+    dismissed_by = models.CharField(max_length=150, blank=True)
+    dismissed_reason = models.CharField(max_length=500, blank=True)
 
     objects = FlagQuerySet.as_manager()
 
@@ -111,11 +135,30 @@ class Flag(models.Model):
         indexes = [
             models.Index(fields=["sweep", "cleared_at"], name="flag_by_sweep"),
             models.Index(fields=["severity", "-opened_at"], name="flag_open", condition=Q(cleared_at=None)),
+            models.Index(fields=["clears_at"], name="flag_settling", condition=Q(cleared_at=None)),
+            models.Index(fields=["run", "rule", "-opened_at"], name="flag_history_of_run"),
         ]
 
     @property
     def key(self) -> str:
         return str(self.pk)
+
+    @property
+    def subject(self) -> str:
+        """What the audit trail calls this flag, whichever of its occurrences: rule, project, and run or sweep."""
+        if self.run is not None:
+            return f"flag {self.rule} {self.run.project_path}/{self.run.run_id}"
+        if self.sweep is not None:
+            return f"flag {self.rule} {self.sweep.project_path}/sweeps/{self.sweep.sweep_id}"
+        return f"flag {self.rule}"
+
+    def seen_at(self, now: datetime) -> str:
+        """Say in a few words why this open flag needs nobody now; empty where it does."""
+        if self.quiet_since is not None:
+            return "its condition is gone: over soon"
+        if self.snoozed_until is not None and self.snoozed_until > now:
+            return f"put off until {self.snoozed_until:%Y-%m-%d %H:%M} UTC by {self.snoozed_by}"
+        return f"acknowledged by {self.acknowledged_by}" if self.acknowledged_at is not None else ""
 
     @property
     def count(self) -> int:

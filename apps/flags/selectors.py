@@ -1,6 +1,7 @@
 """Reading what was judged."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from django.db.models import Case, Count, F, Prefetch, Q, When
 
@@ -45,9 +46,9 @@ def checked_runs(sweep_id: str = "", *, everything: bool = False) -> list[Checke
     if sweep_id:
         runs = runs.filter(sweep__sweep_id=sweep_id)
     if not everything:
-        flagged = Flag.objects.open().filter(run__isnull=False).values("run")
+        flagged = Flag.objects.standing().filter(run__isnull=False).values("run")
         runs = runs.filter(Q(state__in=LIVE_RUN_STATES) | Q(pk__in=flagged))
-    held = Prefetch("flags", Flag.objects.open(), to_attr="open_flags")
+    held = Prefetch("flags", Flag.objects.standing(), to_attr="open_flags")
     return [CheckedRun(run, run.status, _worst_first(run)) for run in runs.prefetch_related(held).order_by("pk")]
 
 
@@ -56,11 +57,15 @@ def _worst_first(run: Run) -> list[Flag]:
     return sorted(flags, key=lambda flag: (SEVERITY_ORDER.get(flag.severity, 9), flag.rule))
 
 
-def open_flags() -> list[OpenFlag]:
-    """Return the open flags, worst and then newest first, at most ``MOST_SHOWN`` of them, in one query."""
+def open_flags(*, dismissed: bool = False) -> list[OpenFlag]:
+    """Return the standing flags, worst and then newest first, at most ``MOST_SHOWN`` of them, in one query.
+
+    With ``dismissed`` those instead that people cleared by hand while their condition goes on.
+    """
     worst = Case(*(When(severity=name, then=place) for name, place in SEVERITY_ORDER.items()), default=9)
     rows = (
         Flag.objects.open()
+        .filter(dismissed_at__isnull=not dismissed)
         .select_related("sweep__workspace", "run__status__job")
         .defer("run__config", "run__summary", "sweep__config", "run__status__chain")
         .order_by(worst, "-opened_at", "-pk")
@@ -89,10 +94,22 @@ def _open_flag(flag: Flag) -> OpenFlag:
         url=run.url if run else sweep.url if sweep else "",
         crash_class=status.crash_class if status else "",
         node="" if ONE_NODE & set(nodes) else nodes,
+        acknowledged_by=flag.acknowledged_by,
+        snoozed_until=flag.snoozed_until,
+        snoozed_by=flag.snoozed_by,
+        assignee=flag.assignee,
+        dismissed_by=flag.dismissed_by,
+        dismissed_reason=flag.dismissed_reason,
+        quiet_since=flag.quiet_since,
+        run_pk=flag.run_id,
     )
 
 
-def flag_counts() -> dict[str, int]:
-    """Return how many flags are open by severity, every severity named."""
-    counted = Flag.objects.open().order_by().values_list("severity").annotate(n=Count("pk"))
+def standing_count() -> int:
+    return Flag.objects.standing().count()
+
+
+def flag_counts(now: datetime) -> dict[str, int]:
+    """Return how many flags wait for a person by severity, every severity named."""
+    counted = Flag.objects.calling(now).order_by().values_list("severity").annotate(n=Count("pk"))
     return dict.fromkeys(SEVERITY_ORDER, 0) | dict(counted)

@@ -2,15 +2,17 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Q
 
+from apps.audit.services import record
 from apps.core.upsert import upsert
-from apps.flags.domain import Finding
+from apps.flags.domain import Finding, SweepFacts
 from apps.flags.facts import Gathered, gather
-from apps.flags.models import Flag, RunStatus
+from apps.flags.models import SEVERITY_ORDER, Flag, RunStatus
 from apps.flags.rules.crash import failure_of
 from apps.flags.rules.registry import RUN_RULES, SWEEP_RULES, Verdicts, judge, severity_of
 from apps.flags.sweep_facts import gather_sweeps
@@ -19,6 +21,16 @@ from apps.sweeps.models import Sweep
 from apps.sweeps.ports import LIVE_RUN_STATES
 
 BATCH = 500
+# What people decided of a flag was decided of its severity then: when it grows worse, it calls again.
+WOKEN: dict[str, Any] = {
+    "acknowledged_at": None,
+    "acknowledged_by": "",
+    "snoozed_until": None,
+    "snoozed_by": "",
+    "dismissed_at": None,
+    "dismissed_by": "",
+    "dismissed_reason": "",
+}
 
 
 @dataclass(frozen=True)
@@ -29,6 +41,7 @@ class Subject:
     run_id: int | None
     wandb_state: str = ""
     slurm_state: str = ""
+    clear_minutes: float = 0.0
 
     @property
     def key(self) -> tuple[int | None, int | None]:
@@ -54,14 +67,19 @@ def evaluate_sweeps(*, sweep_pks: Iterable[int], now: datetime) -> set[int]:
     """Judge sweeps as a whole; return those whose flags changed."""
     sweeps = list(Sweep.objects.filter(pk__in=set(sweep_pks)).select_related("workspace"))
     facts = gather_sweeps(sweeps, now)
-    judged = [(Subject(sweep.pk, None, sweep.state), judge(facts[sweep.pk], SWEEP_RULES)) for sweep in sweeps]
+    judged = [(_sweep_subject(sweep, facts[sweep.pk]), judge(facts[sweep.pk], SWEEP_RULES)) for sweep in sweeps]
     with transaction.atomic():
         held = Flag.objects.open().filter(sweep__in=sweeps, run=None)
         return {sweep for _, sweep in _keep_flags(list(held), judged, now) if sweep}
 
 
 def _subject(one: Gathered) -> Subject:
-    return Subject(one.run.sweep_id, one.run.pk, one.facts.wandb_state, one.facts.slurm_state)
+    facts = one.facts
+    return Subject(one.run.sweep_id, one.run.pk, facts.wandb_state, facts.slurm_state, facts.policy.clear_minutes)
+
+
+def _sweep_subject(sweep: Sweep, facts: SweepFacts) -> Subject:
+    return Subject(sweep.pk, None, sweep.state, clear_minutes=facts.policy.clear_minutes)
 
 
 def _status_row(one: Gathered) -> dict[str, Any]:
@@ -113,7 +131,7 @@ def _trains_on(one: Gathered) -> bool:
 def _keep_flags(
     held: list[Flag], judged: list[tuple[Subject, Verdicts]], now: datetime
 ) -> set[tuple[int | None, int | None]]:
-    """Open, update and clear flags; return the keys of the subjects whose flags changed.
+    """Open, update, quieten and clear flags; return the keys of the subjects whose flags changed.
 
     A flag whose rule was silent stays as it is, marked uncertain: a source that does not answer
     neither raises nor clears anything.
@@ -130,16 +148,44 @@ def _keep_flags(
             elif _update(flag, subject, finding):
                 changed.add(subject.key)
         for rule in verdicts.silent:
-            if (flag := open_now.pop((subject.key, rule), None)) is not None and not flag.uncertain:
-                flag.uncertain = True
-                flag.save(update_fields=["uncertain"])
+            flag = open_now.pop((subject.key, rule), None)
+            if flag is not None and _set(flag, uncertain=True, quiet_since=None, clears_at=None):
                 changed.add(subject.key)
-    for flag in open_now.values():
-        flag.cleared_at = now
-        flag.save(update_fields=["cleared_at"])
-        changed.add(_key(flag))
-    Flag.objects.bulk_create(new, ignore_conflicts=True)
+    waits = {subject.key: timedelta(minutes=subject.clear_minutes) for subject, _ in judged}
+    changed |= {_key(flag) for flag in open_now.values() if _quieten(flag, waits[_key(flag)], now)}
+    Flag.objects.bulk_create(_inheriting(new, now), ignore_conflicts=True)
     return changed
+
+
+def _quieten(flag: Flag, wait: timedelta, now: datetime) -> bool:
+    """Note that the condition is gone, and clear the flag when that has held for the policy's time."""
+    since = flag.quiet_since or now
+    if since + wait <= now:
+        return _set(flag, uncertain=False, quiet_since=since, cleared_at=now)
+    return _set(flag, uncertain=False, quiet_since=since, clears_at=since + wait)
+
+
+def clear_settled_flags(*, now: datetime) -> int:
+    """Clear the flags whose condition has been gone for long enough without any of their sources changing since."""
+    settled = list(Flag.objects.open().filter(clears_at__lte=now).values_list("pk", flat=True))
+    if not settled:
+        return 0  # a pass that finds nothing changed writes nothing
+    return Flag.objects.open().filter(pk__in=settled, clears_at__lte=now).update(cleared_at=now)
+
+
+def _inheriting(new: list[Flag], now: datetime) -> list[Flag]:
+    """Hand on to a flag that came back who it is assigned to, and until when it was put off."""
+    runs = [flag.run_id for flag in new if flag.run_id]
+    sweeps = [flag.sweep_id for flag in new if not flag.run_id]
+    subjects = Q(run__in=runs) | Q(run=None, sweep__in=sweeps)
+    kept = Q(snoozed_until__gt=now) | ~Q(assignee="")
+    before = Flag.objects.filter(subjects & kept, rule__in={flag.rule for flag in new}).order_by("opened_at", "pk")
+    last = {(_key(flag), flag.rule): flag for flag in before} if new else {}
+    for flag in new:
+        if (earlier := last.get((_key(flag), flag.rule))) is not None:
+            flag.assignee = earlier.assignee
+            flag.snoozed_until, flag.snoozed_by = earlier.snoozed_until, earlier.snoozed_by
+    return new
 
 
 def _key(flag: Flag) -> tuple[int | None, int | None]:
@@ -161,13 +207,26 @@ def _new_flag(subject: Subject, rule: str, finding: Finding, now: datetime) -> F
 
 
 def _update(flag: Flag, subject: Subject, finding: Finding) -> bool:
-    values = {
-        "severity": severity_of(flag.rule, finding).value,
-        "evidence": finding.evidence,
-        "action": finding.action,
-        "uncertain": False,
-        "sweep_id": subject.sweep_id,
-    }
+    severity = severity_of(flag.rule, finding).value
+    worse = SEVERITY_ORDER[severity] < SEVERITY_ORDER.get(flag.severity, 9)
+    woken = WOKEN if worse else {}
+    if worse and any(getattr(flag, name) != value for name, value in WOKEN.items()):
+        record(type="flag.grew-worse", actor="sweepboard", subject=flag.subject, flag=flag.pk, severity=severity)
+    return _set(
+        flag,
+        severity=severity,
+        evidence=finding.evidence,
+        action=finding.action,
+        uncertain=False,
+        sweep_id=subject.sweep_id,
+        quiet_since=None,
+        clears_at=None,
+        **woken,
+    )
+
+
+def _set(flag: Flag, **values: Any) -> bool:
+    """Store what differs; tell whether anything did."""
     moved = [name for name, value in values.items() if getattr(flag, name) != value]
     for name in moved:
         setattr(flag, name, values[name])

@@ -6,6 +6,7 @@ from django.conf import settings
 from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
 
+from apps.core.clock import utcnow
 from apps.core.permissions import Permission, is_allowed, role_of
 from apps.flags.selectors import flag_counts
 from apps.sweeps.selectors import unsynced_count
@@ -20,5 +21,5 @@ def shell(request: HttpRequest) -> dict[str, Any]:
         "sample": settings.SAMPLE,
         # Asked for only where the frame is drawn: a fragment does not pay for them.
         "unsynced": SimpleLazyObject(lambda: unsynced_count() if known else 0),
-        "flag_counts": SimpleLazyObject(lambda: flag_counts() if known else {}),
+        "flag_counts": SimpleLazyObject(lambda: flag_counts(utcnow()) if known else {}),
     }

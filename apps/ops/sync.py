@@ -20,7 +20,7 @@ from apps.core.clock import utcnow
 from apps.core.errors import SweepboardError
 from apps.core.locks import Busy, lease
 from apps.flags.selectors import overdue_runs
-from apps.flags.services import evaluate_runs, evaluate_sweeps
+from apps.flags.services import clear_settled_flags, evaluate_runs, evaluate_sweeps
 from apps.joblogs.selectors import jobs_to_catch_up_with
 from apps.joblogs.services import read_logs
 from apps.joblogs.wiring import log_store
@@ -188,6 +188,7 @@ def _join(runs: set[int], sweeps: set[int], jobs: set[int], progress: Progress) 
         changed = evaluate_runs(run_pks=touched, now=now)
         live_sweeps = set(Sweep.objects.live().values_list("pk", flat=True))
         evaluate_sweeps(sweep_pks=sweeps | live_sweeps, now=now)
+        clear_settled_flags(now=now)
         progress("report")
         write_reports(workspaces=active_workspaces(), now=now)
     return changed

@@ -29,6 +29,9 @@ class Policy(BaseModel):
     expected_agents: int = Field(
         default=0, ge=0, description="agents of a running sweep; 0 = as many as were submitted"
     )
+    clear_minutes: float = Field(
+        default=3, ge=0, description="a flag is over when its condition has been gone for so long"
+    )
     rules_off: dict[str, str] = Field(default={}, description="rules that are off here, each with the reason")
     offline_unsynced_hours: float = Field(
         default=24, gt=0, description="an offline run that ended longer ago is flagged"

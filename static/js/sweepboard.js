@@ -129,8 +129,18 @@ document.addEventListener("htmx:afterRequest", (event) => {
   const { status, responseURL } = event.detail.xhr;
   if (status === 0) stay("Sweepboard does not answer; the board shows what it last knew.");
   else if (status === 401 || status === 403) stay("You may not see this any more. Reload the page to log in again.");
+  else if (status === 422) stay(""); /* the form says what is wrong with it */
   else if (status >= 400) stay(`Sweepboard failed (${status}); the board shows what it last knew.`);
   else if (!new URL(responseURL).pathname.startsWith("/login/")) stay("");
+});
+
+/* What somebody has ticked is not swept away by a poll; what was done is not done twice by the next press. */
+document.addEventListener("htmx:beforeRequest", (event) => {
+  const { elt } = event.detail;
+  if (elt.id === "inbox" && elt.querySelector("input:checked")) event.preventDefault();
+});
+document.addEventListener("htmx:afterRequest", (event) => {
+  if (event.detail.elt.id === "triage" && event.detail.successful) event.detail.elt.reset();
 });
 
 /* Keys. */

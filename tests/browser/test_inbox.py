@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 from apps.flags.models import Flag, RunStatus
 from apps.slurm.models import Job
 from tests.browser import seed
-from tests.browser.conftest import Visit
+from tests.browser.conftest import Complaints, Visit
 from tests.browser.test_board_looks import violations
 
 pytestmark = [pytest.mark.needs_chromium, pytest.mark.django_db(transaction=True)]
@@ -76,3 +76,67 @@ def test_nothing_runs_out_of_the_inbox(visit: Visit, width: int) -> None:
     bad_node()
     page = visit("/flags", viewport={"width": width, "height": 900})
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+
+
+# Living with flags
+
+
+def test_a_cause_is_acknowledged_with_the_keyboard_alone_and_stays_in_sight(visit: Visit) -> None:
+    bad_node()
+    page = visit("/flags?severity=critical")
+    box = page.get_by_role("checkbox", name="preempted-not-resumed, node g07")
+    box.focus()
+    page.keyboard.press("Space")
+    page.get_by_role("button", name="Acknowledge").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#triage-said")).to_have_text("6 flags acknowledged.")
+    expect(page.locator("table.inbox")).to_contain_text("acknowledged by operator")
+    expect(page).to_have_url(re.compile(r"/flags\?severity=critical$"))
+    expect(box).not_to_be_checked()
+    assert Flag.objects.filter(acknowledged_by="operator").count() == 6
+
+
+def test_a_poll_sweeps_no_tick_and_no_written_word_away(visit: Visit) -> None:
+    bad_node()
+    page = visit("/flags")
+    page.get_by_role("checkbox", name="preempted-not-resumed, node g07").check()
+    page.get_by_role("textbox", name="Note").fill("drained the node")
+    page.evaluate("htmx.ajax('GET', '/flags', { source: '#inbox', target: '#inbox', swap: 'outerHTML' })")
+    page.wait_for_timeout(500)
+    expect(page.get_by_role("checkbox", name="preempted-not-resumed, node g07")).to_be_checked()
+    expect(page.get_by_role("textbox", name="Note")).to_have_value("drained the node")
+    page.get_by_role("button", name="Clear with this reason").click()
+    expect(page.locator("#triage-said")).to_have_text("6 flags cleared by hand.")
+    expect(page.get_by_role("checkbox", name="preempted-not-resumed, node g07")).to_have_count(0)
+    expect(page.locator("#triage [name=text]")).to_have_value("")
+
+
+def test_a_form_that_is_not_filled_in_says_so_and_keeps_what_was_ticked(visit: Visit, complaints: Complaints) -> None:
+    complaints.expect("422")
+    bad_node()
+    page = visit("/flags")
+    page.get_by_role("checkbox", name="preempted-not-resumed, node g07").check()
+    page.get_by_role("button", name="Clear with this reason").click()
+    expect(page.locator("#triage-said")).to_contain_text("needs a reason")
+
+
+def test_the_page_of_a_flag_breaks_no_wcag_rule_and_takes_a_comment(visit: Visit) -> None:
+    bad_node()
+    page = visit("/flags?node=g07", color_scheme="dark")
+    page.get_by_role("link", name="details of preempted-not-resumed").first.click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("preempted-not-resumed")
+    page.get_by_role("textbox", name="Note").fill("asked the cluster team")
+    page.get_by_role("button", name="Comment").click()
+    expect(page.locator(".history")).to_contain_text("commented by operator: asked the cluster team")
+    assert violations(page) == []
+
+
+def test_flags_are_put_off_without_javascript(visit: Visit) -> None:
+    bad_node()
+    page = visit("/flags?node=g07", java_script_enabled=False)
+    page.get_by_role("checkbox", name="preempted-not-resumed, node g07").check()
+    page.get_by_role("button", name="Snooze").click()
+    expect(page.get_by_role("status").first).to_have_text("6 flags put off.")
+    page.goto("/flags")
+    page.get_by_role("link", name="6 put off").click()
+    expect(page.locator("table.inbox")).to_contain_text("put off until")

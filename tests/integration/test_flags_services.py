@@ -8,7 +8,7 @@ from apps.checkpoints.models import Checkpoint
 from apps.core.units import with_ages
 from apps.flags.facts import gather
 from apps.flags.models import Flag, RunStatus
-from apps.flags.services import evaluate_runs, evaluate_sweeps
+from apps.flags.services import clear_settled_flags, evaluate_runs, evaluate_sweeps
 from apps.joblogs.models import LogFile, LogTrace
 from apps.slurm.models import Job
 from apps.sweeps.models import Run
@@ -141,7 +141,45 @@ def test_a_flag_that_no_longer_stands_is_cleared_and_kept() -> None:
     Run.objects.update(heartbeat_at=NOW)
     assert run.pk in evaluate(run, minutes=1)
     flag = Flag.objects.get()
-    assert (flag.opened_at, flag.cleared_at) == (NOW, NOW + timedelta(minutes=1))
+    assert (flag.quiet_since, flag.cleared_at) == (NOW + timedelta(minutes=1), None)
+    assert evaluate(run, minutes=3) == set()
+    assert run.pk in evaluate(run, minutes=4)
+    flag = Flag.objects.get()
+    assert (flag.opened_at, flag.cleared_at) == (NOW, NOW + timedelta(minutes=4))
+
+
+def test_a_flag_clears_by_time_alone_when_nothing_of_its_run_changes_any_more() -> None:
+    run = RunLinkFactory(run__heartbeat_at=before(minutes=45)).run
+    evaluate(run)
+    Run.objects.update(heartbeat_at=NOW)
+    evaluate(run, minutes=1)
+    assert clear_settled_flags(now=NOW + timedelta(minutes=3)) == 0
+    assert clear_settled_flags(now=NOW + timedelta(minutes=4)) == 1
+    assert clear_settled_flags(now=NOW + timedelta(minutes=5)) == 0
+
+
+def test_a_condition_that_flaps_is_one_flag_that_never_clears() -> None:
+    WorkspaceFactory(config={"projects": ["team/glue"], "policy": {"clear_minutes": 10}})
+    run = RunLinkFactory(run__heartbeat_at=before(minutes=45)).run
+    for minute in range(0, 40, 5):
+        Run.objects.update(heartbeat_at=NOW + timedelta(minutes=minute, hours=-1 if minute % 2 == 0 else 0))
+        evaluate(run, minutes=minute)
+        clear_settled_flags(now=NOW + timedelta(minutes=minute))
+    flag = Flag.objects.get()
+    assert (flag.opened_at, flag.cleared_at) == (NOW, None)
+
+
+def test_silence_of_a_source_does_not_count_towards_clearing() -> None:
+    run = ended_under(RunFactory(heartbeat_at=before(minutes=31)), "COMPLETED")
+    evaluate(run)
+    Run.objects.update(state="crashed")
+    evaluate(run, minutes=1)
+    Run.objects.update(state="running")
+    SyncPassFactory(source="slurm", scope="memory", error="Slurm does not answer.")
+    evaluate(run, minutes=2)
+    flag = Flag.objects.get(rule="zombie")
+    assert (flag.uncertain, flag.quiet_since, flag.clears_at) == (True, None, None)
+    assert clear_settled_flags(now=NOW + timedelta(hours=1)) == 0
 
 
 def test_a_flag_that_comes_back_is_a_new_one() -> None:
@@ -149,6 +187,7 @@ def test_a_flag_that_comes_back_is_a_new_one() -> None:
     evaluate(run)
     Run.objects.update(heartbeat_at=NOW)
     evaluate(run, minutes=1)
+    evaluate(run, minutes=10)
     evaluate(run, minutes=60)
     assert Flag.objects.count() == 2
     assert open_flags(run) == ["stale-heartbeat"]
@@ -317,4 +356,5 @@ def test_a_sweep_without_a_link_is_flagged_and_cleared() -> None:
     sweep.url = "https://wandb.ai/team/glue/sweeps/x"
     sweep.save()
     evaluate_sweeps(sweep_pks=[sweep.pk], now=NOW)
+    evaluate_sweeps(sweep_pks=[sweep.pk], now=NOW + timedelta(minutes=3))
     assert Flag.objects.open().count() == 0

@@ -1,9 +1,10 @@
 """Grouping open flags by cause, and the views of the inbox."""
 
 from dataclasses import replace
+from datetime import timedelta
 
-from apps.flags.causes import Narrowed, OpenFlag, causes_of
-from tests.factories.moments import before
+from apps.flags.causes import SHOWN, Narrowed, OpenFlag, causes_of
+from tests.factories.moments import NOW, before
 
 FLAG = OpenFlag(
     pk=1, rule="zombie", severity="critical", evidence="W&B says running.", action="mark it crashed", uncertain=False,
@@ -19,7 +20,7 @@ def test_the_runs_that_one_node_killed_are_one_cause_whatever_their_sweep() -> N
     killed = [flag(n, crash_class="nccl-timeout", node="g07", sweep_pk=n % 3, sweep_id=f"s{n % 3}") for n in range(14)]
     (cause,) = causes_of(killed)
     assert (cause.runs, cause.where, cause.crash_class) == (14, "node g07", "nccl-timeout")
-    assert all(cause.narrowed.wants(one) for one in killed)
+    assert all(cause.narrowed.wants(one, NOW) for one in killed)
     assert cause.narrowed.is_one_cause
 
 
@@ -68,11 +69,34 @@ def test_each_cause_has_a_view_that_shows_its_flags_and_no_others() -> None:
     assert len(causes) == 5
     for cause in causes:
         again = Narrowed.from_query(dict(one.split("=") for one in cause.narrowed.query().split("&")))
-        assert [one for one in flags if again.wants(one)] == list(cause.flags)
+        assert [one for one in flags if again.wants(one, NOW)] == list(cause.flags)
 
 
 def test_every_word_must_occur_and_nonsense_filters_nothing_in() -> None:
-    assert Narrowed(q="WARM zombie").wants(FLAG)
-    assert not Narrowed(q="warm nothing").wants(FLAG)
-    assert not Narrowed(severity="loud").wants(FLAG)
+    assert Narrowed(q="WARM zombie").wants(FLAG, NOW)
+    assert not Narrowed(q="warm nothing").wants(FLAG, NOW)
+    assert not Narrowed(severity="loud").wants(FLAG, NOW)
     assert Narrowed.from_query({"page": "7"}).query() == ""
+
+
+def test_what_people_made_of_a_flag_decides_where_it_is_shown() -> None:
+    soon, past = NOW + timedelta(hours=1), before(hours=1)
+    made = {
+        "waiting": flag(1),
+        "acknowledged": flag(2, acknowledged_by="mira"),
+        "snoozed": flag(3, snoozed_until=soon, acknowledged_by="mira"),
+        "cleared": flag(4, dismissed_by="mira", snoozed_until=soon),
+    }
+    for standing, one in made.items():
+        assert one.standing(NOW) == standing
+        assert [name for name in SHOWN if Narrowed(show=name).wants(one, NOW)] == [standing]
+    assert flag(5, snoozed_until=past).standing(NOW) == "waiting"
+    assert not Narrowed().wants(made["snoozed"], NOW)
+    assert Narrowed().wants(made["acknowledged"], NOW)
+    assert Narrowed(assignee="none").wants(flag(6), NOW)
+    assert not Narrowed(assignee="none").wants(flag(6, assignee="noor"), NOW)
+
+
+def test_what_waits_for_somebody_stands_before_what_was_acknowledged() -> None:
+    seen = [flag(pk, acknowledged_by="mira", rule="diverged") for pk in (1, 2, 3)]
+    assert [cause.rule for cause in causes_of([*seen, flag(4)])] == ["zombie", "diverged"]

@@ -2,8 +2,11 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
 
 from apps.flags.rules.registry import RUN_RULES, SWEEP_RULES, AnyRule
+from apps.workspaces.domain import Policy
 
 HEAD = """\
 # Red flags
@@ -36,6 +39,27 @@ def _row(rule: AnyRule) -> str:
     first, practice, threshold = parts_of(rule.doc)
     needs = ", ".join(sorted(rule.needs)) or "none"
     return f"| `{rule.id}` | {rule.severity} | {first} | {practice} | {threshold or 'none'} | {needs} |"
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """What a rule says, the section of the practice that it stands on, and the policy keys that it reads."""
+
+    says: str = ""
+    practice: str = ""
+    thresholds: tuple[str, ...] = ()
+
+
+@cache
+def meaning_of(rule_id: str) -> Meaning:
+    """Return the meaning of a rule; an empty one of a rule that no longer exists."""
+    every: list[AnyRule] = [*RUN_RULES, *SWEEP_RULES]
+    for rule in every:
+        if rule.id == rule_id:
+            says, practice, threshold = parts_of(rule.doc)
+            keys = tuple(name for name in re.findall(r"`?(\w+)`?", threshold) if name in Policy.model_fields)
+            return Meaning(says, practice, keys)
+    return Meaning()
 
 
 def parts_of(doc: str) -> tuple[str, str, str]:

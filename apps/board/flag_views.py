@@ -1,0 +1,158 @@
+"""What people do with flags, and the page of one flag: its evidence, its rule, and all that happened to it."""
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.urls import reverse
+from django.utils.dateparse import parse_datetime
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_POST, require_safe
+
+from apps.board.inbox import answer, people
+from apps.core.clock import utcnow
+from apps.core.errors import Permanent
+from apps.core.pages import htmx_of, render_page
+from apps.core.permissions import Permission, is_allowed, requires
+from apps.core.units import count
+from apps.flags.causes import Narrowed
+from apps.flags.history import history_of
+from apps.flags.models import Flag
+from apps.flags.rules.catalogue import meaning_of
+from apps.flags.triage import Act, Wish, triage
+from apps.workspaces.selectors import policy_of
+
+TEMPLATE = "board/flag.html"
+NUMBER = 16  # digits of a primary key at the most
+
+
+@never_cache
+@require_safe
+@requires(Permission.VIEW_BOARD)
+def flag_page(request: HttpRequest, pk: int) -> HttpResponse:
+    """Show one flag with its rule, the thresholds in force, and its history."""
+    return _flag_answer(request, pk)
+
+
+@require_POST
+@requires(Permission.TRIAGE_FLAGS)
+def triage_flags(request: HttpRequest) -> HttpResponse:
+    """Do one thing to the chosen flags, and go back to the screen that was asked from."""
+    now = utcnow()
+    try:
+        wish = _wish(request, now)
+        chosen = _chosen(request.POST.getlist("flags"))
+        said, refused = _told(wish, triage(flags=chosen, wish=wish, now=now)), ""
+    except Permanent as error:
+        said, refused = "", str(error)
+    if (one := request.POST.get("page", "")).isdecimal() and len(one) < NUMBER:
+        return _flag_answer(request, int(one), said=said, refused=refused)
+    if htmx_of(request) or refused:
+        return answer(request, _view(request.POST.get("back", "")), said=said, refused=refused)
+    messages.info(request, said)
+    return redirect(_back(request.POST.get("back", "")))
+
+
+def _wish(request: HttpRequest, now: datetime) -> Wish:
+    data = request.POST
+    try:
+        act = Act(data.get("act", ""))
+    except ValueError as error:
+        raise Permanent("Say what to do with the chosen flags: press one of the buttons.") from error
+    assignee = data.get("assignee", "")
+    if act is Act.ASSIGN and assignee and assignee not in people():
+        raise Permanent(f"Nobody of the name '{assignee}' can log in here.")
+    return Wish(
+        act=act,
+        actor=request.user.get_username(),
+        text=data.get("text", "").replace("\x00", "\ufffd").strip(),
+        until=_until(data, now) if act is Act.SNOOZE else None,
+        assignee=assignee if act is Act.ASSIGN else "",
+    )
+
+
+def _until(data: Mapping[str, str], now: datetime) -> datetime | None:
+    """Return until when to put off: the moment that was written down, in UTC, else so many hours from now."""
+    if written := data.get("until", ""):
+        try:
+            moment = parse_datetime(written)
+        except ValueError:
+            moment = None
+        if moment is None:
+            raise Permanent(f"'{written[:40]}' is no date with a time, such as 2026-05-04 09:00.")
+        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    hours = data.get("hours", "")
+    return now + timedelta(hours=int(hours)) if hours.isdecimal() and len(hours) < 5 else None
+
+
+def _chosen(values: Iterable[str]) -> set[int]:
+    """Return the keys of fields such as ``3.17``: one box for each cause, or for each flag."""
+    parts = [part for value in values for part in value.split(".")]
+    chosen = {int(part) for part in parts if part.isdecimal() and len(part) < NUMBER}
+    if not chosen:
+        raise Permanent("Choose the flags first: tick the box of a cause or of a flag.")
+    return chosen
+
+
+def _told(wish: Wish, changed: int) -> str:
+    return f"{count(changed, 'flag')} {_DONE[wish.act]}." if changed else "Nothing to do: they are that way already."
+
+
+_DONE = {
+    Act.ACKNOWLEDGE: "acknowledged",
+    Act.SNOOZE: "put off",
+    Act.ASSIGN: "assigned",
+    Act.COMMENT: "commented on",
+    Act.DISMISS: "cleared by hand",
+    Act.PUT_BACK: "put back",
+}
+
+
+def _view(back: str) -> Narrowed:
+    return Narrowed.from_query(dict(parse_qsl(urlsplit(back).query)))
+
+
+def _back(back: str) -> str:
+    """Return the inbox with the filters that ``back`` carries: never another place."""
+    query = _view(back).query()
+    return f"{reverse('board:flags')}?{query}" if query else reverse("board:flags")
+
+
+def _flag_answer(request: HttpRequest, pk: int, *, said: str = "", refused: str = "") -> HttpResponse:
+    if said and not htmx_of(request):
+        messages.info(request, said)
+        return redirect("board:flag", pk=pk)
+    context = {**_flag_context(request, pk), "said": said, "refused": refused}
+    return render_page(request, TEMPLATE, context, partials=("flag",), status=422 if refused else 200)
+
+
+def _flag_context(request: HttpRequest, pk: int) -> dict[str, Any]:
+    rows = Flag.objects.select_related("sweep__workspace", "run__sweep", "run__status__job")
+    flag = get_object_or_404(rows.defer("run__config", "run__summary", "sweep__config"), pk=pk)
+    meaning = meaning_of(flag.rule)
+    sweep = flag.sweep
+    policy = policy_of(sweep.workspace if sweep else None, sweep.sweep_id if sweep else "", sweep.name if sweep else "")
+    return {
+        "flag": flag,
+        "standing": _standing(flag),
+        "meaning": meaning,
+        "thresholds": [(name, getattr(policy, name)) for name in meaning.thresholds],
+        "history": history_of(flag),
+        "people": people(),
+        "can_triage": is_allowed(request.user, Permission.TRIAGE_FLAGS) and flag.cleared_at is None,
+        "now": utcnow(),
+    }
+
+
+def _standing(flag: Flag) -> str:
+    if flag.cleared_at is not None:
+        return "over"
+    if flag.dismissed_at is not None:
+        return "cleared by hand"
+    if flag.snoozed_until is not None and flag.snoozed_until > utcnow():
+        return "snoozed"
+    return "acknowledged" if flag.acknowledged_at is not None else "open"

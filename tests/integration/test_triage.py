@@ -1,0 +1,244 @@
+"""Living with flags: what people do with them, that it is kept, and that it is done once."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from apps.audit.models import AuditEvent
+from apps.core.errors import Permanent
+from apps.flags.history import history_of
+from apps.flags.models import Flag
+from apps.flags.selectors import checked_runs, flag_counts, open_flags
+from apps.flags.services import evaluate_runs
+from apps.flags.triage import Act, Wish, triage
+from apps.sweeps.models import Run
+from tests.factories.moments import NOW, before
+from tests.factories.rows import (
+    CheckpointFactory,
+    FlagFactory,
+    JobFactory,
+    RunFactory,
+    RunLinkFactory,
+    SweepFactory,
+    both_sources_answered,
+)
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("noon")]
+TOMORROW = NOW + timedelta(days=1)
+
+
+def do(act: Act, *flags: Flag, **values: Any) -> int:
+    return triage(flags=[flag.pk for flag in flags], wish=Wish(act, "mira", **values), now=NOW)
+
+
+def acts() -> list[tuple[str, str]]:
+    return list(AuditEvent.objects.order_by("pk").values_list("type", "actor"))
+
+
+def fresh(flag: Flag) -> Flag:
+    flag.refresh_from_db()
+    return flag
+
+
+# Acts
+
+
+def test_acknowledging_keeps_who_and_when_and_takes_the_flag_from_the_count() -> None:
+    flag = FlagFactory(severity="critical")
+    assert flag_counts(NOW)["critical"] == 1
+    assert do(Act.ACKNOWLEDGE, flag) == 1
+    assert (fresh(flag).acknowledged_by, flag.acknowledged_at) == ("mira", NOW)
+    assert flag_counts(NOW)["critical"] == 0
+    assert acts() == [("flag.acknowledged", "mira")]
+
+
+def test_every_act_pressed_twice_is_done_and_told_once() -> None:
+    flag = FlagFactory()
+    for act, values in (
+        (Act.ACKNOWLEDGE, {}),
+        (Act.SNOOZE, {"until": TOMORROW}),
+        (Act.ASSIGN, {"assignee": "noor"}),
+        (Act.COMMENT, {"text": "asked the cluster team"}),
+        (Act.DISMISS, {"text": "known: the node is being mended"}),
+        (Act.PUT_BACK, {}),
+    ):
+        assert (do(act, flag, **values), do(act, flag, **values)) == (1, 0), act
+    assert len(acts()) == 6
+
+
+def test_a_snoozed_flag_calls_again_when_its_time_is_over() -> None:
+    flag = FlagFactory(severity="critical")
+    do(Act.SNOOZE, flag, until=TOMORROW)
+    assert flag_counts(NOW)["critical"] == 0
+    assert flag_counts(TOMORROW)["critical"] == 1
+
+
+def test_a_flag_cleared_by_hand_leaves_the_board_and_the_verdicts_with_its_reason() -> None:
+    link = RunLinkFactory(run__heartbeat_at=before(minutes=45))
+    evaluate_with_checkpoint(link.run)
+    flag = Flag.objects.get(rule="stale-heartbeat")
+    do(Act.DISMISS, flag, text="the proxy eats heartbeats")
+    assert open_flags() == []
+    assert [one.dismissed_reason for one in open_flags(dismissed=True)] == ["the proxy eats heartbeats"]
+    assert [one.flags for one in checked_runs()] == [[]]
+    evaluate_with_checkpoint(link.run, minutes=5)
+    assert Flag.objects.count() == 1  # the same condition does not raise it anew
+    assert fresh(flag).dismissed_by == "mira"
+
+
+def test_without_a_reason_a_words_or_a_time_nothing_happens() -> None:
+    flag = FlagFactory()
+    for act, values in (
+        (Act.DISMISS, {}),
+        (Act.COMMENT, {}),
+        (Act.SNOOZE, {}),
+        (Act.SNOOZE, {"until": before(minutes=1)}),
+        (Act.SNOOZE, {"until": NOW + timedelta(days=366)}),
+        (Act.COMMENT, {"text": "x" * 501}),
+    ):
+        with pytest.raises(Permanent):
+            do(act, flag, **values)
+    assert acts() == []
+
+
+def test_what_is_over_cannot_be_acted_on() -> None:
+    assert do(Act.ACKNOWLEDGE, FlagFactory(cleared_at=before(minutes=1))) == 0
+    assert acts() == []
+
+
+# What outlives what
+
+
+def evaluate_with_checkpoint(run: Run, minutes: float = 0) -> None:
+    both_sources_answered()
+    if not hasattr(Run.objects.get(pk=run.pk), "checkpoint"):
+        CheckpointFactory(run=run)
+    evaluate_runs(run_pks=[run.pk], now=NOW + timedelta(minutes=minutes))
+
+
+def test_a_flag_that_comes_back_keeps_its_assignee_and_its_snooze_and_calls_for_a_new_acknowledgement() -> None:
+    run = RunLinkFactory(run__heartbeat_at=before(minutes=45)).run
+    evaluate_with_checkpoint(run)
+    first = Flag.objects.get()
+    do(Act.ACKNOWLEDGE, first)
+    do(Act.ASSIGN, first, assignee="noor")
+    do(Act.SNOOZE, first, until=TOMORROW)
+    Run.objects.update(heartbeat_at=NOW)
+    for minutes in (1, 10):
+        evaluate_with_checkpoint(run, minutes)
+    assert fresh(first).cleared_at is not None
+    evaluate_with_checkpoint(run, 60)
+    again = Flag.objects.open().get()
+    assert (again.assignee, again.snoozed_until, again.acknowledged_at) == ("noor", TOMORROW, None)
+
+
+def test_a_flag_that_grows_worse_calls_again_whatever_was_decided() -> None:
+    run = RunFactory(heartbeat_at=before(minutes=31))
+    RunLinkFactory(run=run, job=JobFactory(state="COMPLETED", end_at=before(minutes=30)))
+    flag = FlagFactory(run=run, sweep=run.sweep, rule="zombie", severity="warning")
+    do(Act.DISMISS, flag, text="a test")
+    evaluate_with_checkpoint(run)
+    assert (fresh(flag).severity, flag.dismissed_at) == ("critical", None)
+    assert acts()[-1] == ("flag.grew-worse", "sweepboard")
+
+
+def test_the_history_tells_all_occurrences_and_acts_newest_first() -> None:
+    run = RunFactory()
+    FlagFactory(run=run, sweep=run.sweep, rule="zombie", opened_at=before(hours=9), cleared_at=before(hours=8))
+    flag = FlagFactory(run=run, sweep=run.sweep, rule="zombie", opened_at=before(hours=1))
+    FlagFactory(rule="zombie")  # another run's
+    do(Act.COMMENT, flag, text="again")
+    told = [(moment.what, moment.who, moment.note) for moment in history_of(flag)]
+    assert told[0] == ("commented", "mira", "again")
+    assert [what for what, _, _ in told] == ["commented", "raised", "over", "raised"]
+
+
+# Screens
+
+
+def press(client: Client, act: str, *flags: Flag, **fields: str) -> Any:
+    keys = ".".join(str(flag.pk) for flag in flags)
+    return client.post("/flags/triage", {"act": act, "flags": keys, **fields})
+
+
+def test_many_flags_are_acted_on_with_one_press(operator: Client) -> None:
+    flags = [FlagFactory() for _ in range(5)]
+    answer = press(operator, "acknowledged", *flags, back="/flags?severity=critical")
+    assert (answer.status_code, answer["Location"]) == (302, "/flags?severity=critical")
+    assert Flag.objects.filter(acknowledged_by__startswith="person").count() == 5
+    assert "5 flags acknowledged." in operator.get("/flags").content.decode()
+
+
+def test_a_press_never_leads_away_from_the_inbox(operator: Client) -> None:
+    answer = press(operator, "acknowledged", FlagFactory(), back="https://elsewhere.invalid/flags?q=x")
+    assert answer["Location"] == "/flags?q=x"
+
+
+@pytest.mark.parametrize(
+    ("act", "fields", "sentence"),
+    [
+        ("cleared-by-hand", {}, "needs a reason"),
+        ("commented", {"text": "  "}, "Write the comment"),
+        ("snoozed", {"until": "soon"}, "is no date with a time"),
+        ("snoozed", {"until": "2026-13-45T99:00"}, "is no date with a time"),
+        ("snoozed", {"hours": "-3"}, "a time that is still to come"),
+        ("assigned", {"assignee": "nobody-here"}, "Nobody of the name"),
+        ("approve", {}, "press one of the buttons"),
+    ],
+)
+def test_what_cannot_be_done_is_said_on_the_page_and_changes_nothing(
+    operator: Client, act: str, fields: dict[str, str], sentence: str
+) -> None:
+    flag = FlagFactory()
+    answer = press(operator, act, flag, **fields)
+    assert answer.status_code == 422
+    assert sentence in answer.content.decode()
+    assert acts() == []
+
+
+def test_nothing_chosen_and_nonsense_chosen_are_said(operator: Client) -> None:
+    for keys in ("", "x.y", "9" * 40, "999999"):
+        answer = operator.post("/flags/triage", {"act": "acknowledged", "flags": keys}, follow=True)
+        assert "Choose the flags first" in answer.content.decode() or "Nothing to do" in answer.content.decode()
+
+
+def test_a_viewer_reads_and_does_not_decide(viewer: Client) -> None:
+    flag = FlagFactory()
+    assert press(viewer, "acknowledged", flag).status_code == 403
+    page = viewer.get("/flags").content.decode()
+    assert "With the chosen" not in page
+    assert 'type="checkbox"' not in page
+    assert "<form" not in viewer.get(f"/flags/{flag.pk}").content.decode().split('id="flag"')[1]
+
+
+def test_the_page_of_a_flag_shows_evidence_rule_policy_and_history(operator: Client) -> None:
+    sweep = SweepFactory()
+    flag = FlagFactory(
+        run=RunFactory(sweep=sweep), sweep=sweep, rule="stale-heartbeat", evidence="Silent for 45 min.", action="look"
+    )
+    press(operator, "commented", flag, text="<b>asked</b>", page=str(flag.pk))
+    text = operator.get(f"/flags/{flag.pk}").content.decode()
+    for said in ("Silent for 45 min.", "look", "Practice:", "stale_heartbeat_minutes = 30", "commented by person"):
+        assert said in text, said
+    assert "&lt;b&gt;asked&lt;/b&gt;" in text
+    assert operator.get("/flags/999999").status_code == 404
+
+
+def test_snoozed_and_cleared_flags_have_their_own_views(operator: Client) -> None:
+    off, cleared, seen = (FlagFactory(evidence=f"{word} one") for word in ("sleeping", "gone", "seen"))
+    press(operator, "snoozed", off, hours="24")
+    press(operator, "cleared-by-hand", cleared, text="known")
+    press(operator, "acknowledged", seen)
+
+    def shown(query: str) -> list[str]:
+        text = operator.get(f"/flags{query}").content.decode()
+        return [word for word in ("sleeping one", "gone one", "seen one") if word in text]
+
+    assert shown("") == ["seen one"]
+    assert "1 put off" in operator.get("/flags").content.decode()
+    assert shown("?show=snoozed") == ["sleeping one"]
+    assert shown("?show=cleared") == ["gone one"]
+    assert shown("?show=acknowledged") == ["seen one"]
+    assert shown("?show=waiting") == []
