@@ -3,23 +3,29 @@
 from datetime import datetime
 
 import structlog
-from django.core.exceptions import ObjectDoesNotExist
 
 from apps.audit.selectors import freshness
 from apps.board.domain import BoardRow
+from apps.board.incidents import (
+    Discrepancy,
+    Preemption,
+    checkpoint_of,
+    flagged_discrepancies,
+    preemptions,
+    unflagged_discrepancies,
+)
 from apps.board.markdown import Table, active_sweeps, cell, link, notes_of, stamp, table, without_stamp
 from apps.board.selectors import active_rows, rows_of, runs_of
 from apps.checkpoints.models import Checkpoint
 from apps.core.errors import Permanent
 from apps.core.files import confined, write_atomically
 from apps.core.units import DASH, duration, number, percent
-from apps.flags.models import Flag, RunStatus
-from apps.links.models import RunLink
+from apps.flags.history import Moment
+from apps.flags.models import RunStatus
 from apps.sweeps.models import Run, Sweep
 from apps.workspaces.models import Workspace
 
 log = structlog.get_logger(__name__)
-HISTORY = 50  # rows of the two histories: the file is read by people
 JOBS = 200
 
 
@@ -45,8 +51,12 @@ def active_sweeps_markdown(workspace: str, now: datetime, notes: str = "") -> st
             ("Job", "Class", "Resumable", "Checkpoint", "Action"),
             [_failed_cells(run) for run in runs if _failed(run)],
         ),
-        Table("Preemption History", ("Job", "Run", "Time", "Checkpoint", "Resumed as"), _preemptions(pks)),
-        Table("Discrepancy Log", ("Time", "Run", "W&B", "Slurm", "Action taken"), _discrepancies(pks)),
+        Table(
+            "Preemption History",
+            ("Job", "Run", "Time", "Checkpoint", "Resumed as"),
+            [_preemption(one) for one in preemptions(sweeps=pks)],
+        ),
+        Table("Discrepancy Log", ("Time", "Run", "W&B", "Slurm", "Action taken"), _discrepancies(pks, now)),
         Table("Source Locations", ("Sweep", "Log pattern", "W&B link", "Last verified"), _sources(rows)),
     ]
     return active_sweeps("Active Sweeps" + (f": {workspace}" if workspace else ""), now, tables, notes)
@@ -115,84 +125,50 @@ def _failed_cells(run: Run) -> list[str]:
         cell(name),
         run.status.crash_class,
         run.status.resumable,
-        _checkpoint(run),
+        _checkpoint(checkpoint_of(run)),
         cell(run.status.action),
     ]
 
 
-def _checkpoint(run: Run) -> str:
-    try:
-        found: Checkpoint = run.checkpoint
-    except ObjectDoesNotExist:
+def _checkpoint(found: Checkpoint | None) -> str:
+    if found is None:
         return "none"
     step = f"step {found.step}, " if found.step is not None else ""
     return f"{step}{stamp(found.modified_at)}"
 
 
-def _preemptions(pks: list[int]) -> list[list[str]]:
-    links = (
-        RunLink.objects.filter(run__sweep__in=pks, job__state="PREEMPTED")
-        .select_related("run__checkpoint", "job")
-        .order_by("-job__submit_at")[:HISTORY]
-    )
-    later = RunLink.objects.filter(run__in=[one.run_id for one in links]).select_related("job")
-    return [_preemption(one, list(later)) for one in links]
-
-
-def _preemption(one: RunLink, links: list[RunLink]) -> list[str]:
-    after = [link.job for link in links if link.run_id == one.run_id and link.job.submit_at > one.job.submit_at]
-    following = min(after, key=lambda job: job.submit_at, default=None)
-    resumed = f"job {following.job_id} ({following.state})" if following else "not yet"
+def _preemption(one: Preemption) -> list[str]:
     return [
         cell(one.job.job_id),
         link(one.run.run_id, one.run.url),
-        stamp(one.job.end_at),
-        _checkpoint(one.run),
-        resumed,
+        stamp(one.at),
+        _checkpoint(one.checkpoint),
+        cell(", ".join(part for part in (one.outcome, one.how) if part)),
     ]
 
 
-def _discrepancies(pks: list[int]) -> list[list[str]]:
-    flags = (
-        Flag.objects.filter(sweep__in=pks, run__isnull=False)
-        .exclude(slurm_state="")
-        .exclude(rule="fast-completion")
-        .select_related("run")[:HISTORY]
-    )
-    flagged = [_discrepancy(flag) for flag in flags]
-    return flagged + _unflagged_discrepancies(pks)
+def _discrepancies(pks: list[int], now: datetime) -> list[list[str]]:
+    every = [*flagged_discrepancies(now, sweeps=pks), *unflagged_discrepancies(sweeps=pks)]
+    return [_discrepancy(one) for one in every]
 
 
-def _unflagged_discrepancies(pks: list[int]) -> list[list[str]]:
-    """Runs whose two sides disagree without any flag saying so, such as finished beside TIMEOUT."""
-    runs = (
-        Run.objects.filter(sweep__in=pks, status__agree=False)
-        .exclude(pk__in=Flag.objects.open().filter(sweep__in=pks, run__isnull=False).values("run"))
-        .select_related("status", "status__job")
-        .order_by("-heartbeat_at", "-pk")[:HISTORY]
-    )
+def _discrepancy(one: Discrepancy) -> list[str]:
     return [
-        [
-            stamp((run.status.job.end_at if run.status.job else None) or run.heartbeat_at),
-            link(run.run_id, run.url),
-            cell(run.state),
-            cell(run.status.slurm_state),
-            f"open ({cell(run.status.pair)}): {cell(run.status.action)}",
-        ]
-        for run in runs
+        stamp(one.since),
+        link(one.run.run_id, one.run.url),
+        one.wandb_state,
+        one.slurm_state,
+        cell("; ".join((*(_deed(moment) for moment in one.done), _state(one)))),
     ]
 
 
-def _discrepancy(flag: Flag) -> list[str]:
-    done = f"cleared {stamp(flag.cleared_at)}" if flag.cleared_at else f"open ({flag.rule}): {cell(flag.action)}"
-    assert flag.run is not None  # noqa: S101 - the query asks for run flags only
-    return [
-        stamp(flag.opened_at),
-        link(flag.run.run_id, flag.run.url),
-        flag.wandb_state,
-        flag.slurm_state,
-        done,
-    ]
+def _deed(moment: Moment) -> str:
+    note = f": {moment.note}" if moment.note else ""
+    return f"{moment.what} by {moment.who} {stamp(moment.at)}{note}"
+
+
+def _state(one: Discrepancy) -> str:
+    return f"cleared {stamp(one.until)}" if one.until else f"open ({one.what}): {one.action}"
 
 
 def _sources(rows: list[BoardRow]) -> list[list[str]]:

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from apps.board import flag_views, gpu_views, inbox, offline, views
+from apps.board import flag_views, gpu_views, inbox, incident_views, offline, views
 
 app_name = "board"
 urlpatterns = [
@@ -10,6 +10,8 @@ urlpatterns = [
     path("flags", inbox.inbox_page, name="flags"),
     path("flags/triage", flag_views.triage_flags, name="triage"),
     path("flags/<int:pk>", flag_views.flag_page, name="flag"),
+    path("discrepancies", incident_views.discrepancies_page, name="discrepancies"),
+    path("preemptions", incident_views.preemptions_page, name="preemptions"),
     path("gpu-hours", gpu_views.gpu_hours_page, name="gpu-hours"),
     path("board/sweep-status.md", views.sweep_status_text, name="sweep-status"),
     path("offline", offline.offline_page, name="offline"),

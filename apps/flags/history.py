@@ -27,7 +27,7 @@ def history_of(flag: Flag) -> list[Moment]:
         same = same.filter(sweep=flag.sweep_id)
     moments = [moment for one in same.order_by("-opened_at")[:MOST] for moment in _came_and_went(one)]
     acts = AuditEvent.objects.filter(subject=flag.subject)[:MOST]
-    moments += [_act(event) for event in acts]
+    moments += [moment_of(event) for event in acts]
     return sorted(moments, key=lambda moment: moment.at, reverse=True)[:MOST]
 
 
@@ -40,12 +40,15 @@ def _came_and_went(flag: Flag) -> list[Moment]:
     return found
 
 
-def _act(event: AuditEvent) -> Moment:
+def moment_of(event: AuditEvent) -> Moment:
+    """Return an act as a moment of a history."""
     return Moment(event.at, words_of(event.type, event.detail), event.actor, event.detail.get("text", ""))
 
 
 def words_of(type: str, detail: dict[str, Any]) -> str:
-    """Return what somebody did with a flag, in words."""
+    """Return what somebody did with a flag or its run, in words."""
+    if not type.startswith("flag."):
+        return type.replace(".", " ")
     act = type.removeprefix("flag.")
     if act == "snoozed":
         return f"put off until {detail.get('until', '')[:16].replace('T', ' ')} UTC"

@@ -58,7 +58,10 @@ class RunStatus(models.Model):
     log_path = models.CharField(max_length=1000, blank=True)
 
     class Meta:
-        indexes = [models.Index(fields=["run"], name="status_ticking", condition=Q(ticking_since__isnull=False))]
+        indexes = [
+            models.Index(fields=["run"], name="status_ticking", condition=Q(ticking_since__isnull=False)),
+            models.Index(fields=["-run"], name="status_disagrees", condition=Q(agree=False)),
+        ]
 
     @property
     def job_time(self) -> JobTime:
@@ -135,6 +138,7 @@ class Flag(models.Model):
         indexes = [
             models.Index(fields=["sweep", "cleared_at"], name="flag_by_sweep"),
             models.Index(fields=["severity", "-opened_at"], name="flag_open", condition=Q(cleared_at=None)),
+            models.Index(fields=["-opened_at", "-id"], name="flag_log", condition=Q(run__isnull=False)),
             models.Index(fields=["clears_at"], name="flag_settling", condition=Q(cleared_at=None)),
             models.Index(fields=["run", "rule", "-opened_at"], name="flag_history_of_run"),
         ]

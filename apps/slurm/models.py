@@ -73,6 +73,7 @@ class Job(models.Model):
             models.Index(fields=["end_at"], name="job_by_end"),
             models.Index(fields=["cluster"], name="job_live", condition=models.Q(is_live=True)),
             models.Index(fields=["gone_at"], name="job_gone", condition=models.Q(gone_at__isnull=False)),
+            models.Index(fields=["-end_at"], name="job_preempted", condition=models.Q(state="PREEMPTED")),
             models.Index(fields=["run_hint"], name="job_by_run_hint", condition=~models.Q(run_hint="")),
         ]
 

@@ -84,6 +84,9 @@ def test_the_board_and_its_updates_read_no_large_table_from_end_to_end(years: Si
         f"/?open={live.pk}",
         f"/board/updates?since=1&shown={live.pk}",
         "/flags",
+        "/flags?show=cleared",
+        "/discrepancies",
+        "/preemptions",
         "/offline",
         "/ops/sources",
     ):

@@ -7,6 +7,9 @@ from apps.flags.domain import Finding, RunFacts, Severity
 from apps.flags.rules.registry import run_rule
 from apps.links.states import MOVED_ON, NO_JOB, Pair
 
+# The flags that say of a run that its sources do not tell one story: the discrepancy log is made of them.
+DISCREPANCIES = ("zombie", "wandb-dead-job-alive", "state-mismatch", "stale-heartbeat", "stuck-running-unpopulated")
+
 
 @run_rule("zombie", Severity.CRITICAL, needs=("wandb", "slurm"))
 def zombie(facts: RunFacts) -> Finding | None:
