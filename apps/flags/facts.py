@@ -46,6 +46,7 @@ class _Pool:
     linked: dict[int, list[LinkedJob]]
     traces: dict[tuple[str, str], list[LogTrace]]
     sources: list[Freshness]
+    clusters: list[Freshness]
     workspaces: dict[str, Workspace]
     unsynced: dict[int, datetime]
     twins: dict[int, Twin]
@@ -53,13 +54,15 @@ class _Pool:
 
 def gather(run_pks: Iterable[int], now: datetime) -> list[Gathered]:
     """Return the facts of these runs."""
-    joined = ("sweep", "checkpoint", "history", "disk_config")
-    runs = list(Run.objects.filter(pk__in=set(run_pks)).select_related(*joined))
-    linked = jobs_of_runs(run.pk for run in runs)
+    joined = ("checkpoint", "history", "disk_config")
+    # The sweeps apart: many runs share one, and its config is large.
+    runs = list(Run.objects.filter(pk__in=set(run_pks)).select_related(*joined).prefetch_related("sweep"))
+    linked, sources = jobs_of_runs(run.pk for run in runs), freshness()
     pool = _Pool(
         linked=linked,
         traces=traces_by_job((one.job.cluster, one.job.job_id) for jobs in linked.values() for one in jobs),
-        sources=freshness(),
+        sources=sources,
+        clusters=cluster_sources(sources),
         workspaces=workspace_by_project(),
         unsynced=unsynced_since(run.pk for run in runs),
         twins=twins_of(runs),
@@ -70,7 +73,7 @@ def gather(run_pks: Iterable[int], now: datetime) -> list[Gathered]:
 def _gather_one(run: Run, pool: _Pool, now: datetime) -> Gathered:
     linked = pool.linked.get(run.pk, [])
     current = linked[-1] if linked else None
-    slurm_state = slurm_state_of(run, current, pool.sources, now)
+    slurm_state = slurm_state_of(run, current, pool.clusters, now)
     own, time = traces_of(run, linked, pool.traces), job_time_of(run, linked)
     facts = RunFacts(
         run_id=run.run_id,
@@ -80,7 +83,7 @@ def _gather_one(run: Run, pool: _Pool, now: datetime) -> Gathered:
         slurm_state=slurm_state,
         meaning=meaning(run.state, slurm_state),
         progress=progress_of(run, own, time),
-        known=_known(run, current, pool.sources),
+        known=_known(run, current, pool),
         url=run.url,
         created_at=run.created_at,
         heartbeat_at=run.heartbeat_at,
@@ -111,24 +114,23 @@ def _runtime(run: Run, linked: list[LinkedJob], time: JobTime, now: datetime) ->
     return time.seconds_at(now) if known else None
 
 
-def _known(run: Run, current: LinkedJob | None, sources: list[Freshness]) -> frozenset[str]:
+def _known(run: Run, current: LinkedJob | None, pool: _Pool) -> frozenset[str]:
     """The sources that answered at their last pass; of W&B the run's own project counts, of Slurm its job's cluster.
 
     A run without a job may have one on any cluster; so may one that lives in W&B though its job has ended.
     """
-    known = {"wandb" for one in sources if one.source == "wandb" and one.scope == run.project_path and one.ok}
+    known = {"wandb" for one in pool.sources if one.source == "wandb" and one.scope == run.project_path and one.ok}
     if run.offline:
         known.add("wandb")  # what its folder says is all that can be known
-    clusters = cluster_sources(sources)
-    own = [one for one in clusters if current is not None and one.scope == current.job.cluster]
+    own = [one for one in pool.clusters if current is not None and one.scope == current.job.cluster]
     elsewhere = current is None or (current.job.ended and run.state in LIVE_RUN_STATES)
-    asked = clusters if elsewhere or not own else own
+    asked = pool.clusters if elsewhere or not own else own
     if asked and all(one.ok for one in asked):
         known.add("slurm")
     return frozenset(known)
 
 
-def slurm_state_of(run: Run, current: LinkedJob | None, sources: list[Freshness], now: datetime) -> str:
+def slurm_state_of(run: Run, current: LinkedJob | None, clusters: list[Freshness], now: datetime) -> str:
     """Return the Slurm side of a run: its attempt's state, or why there is none.
 
     How an agent's job ended says nothing of a run from which it had gone on to the next one.
@@ -138,11 +140,10 @@ def slurm_state_of(run: Run, current: LinkedJob | None, sources: list[Freshness]
         last = run.trained_until or run.heartbeat_at  # of a run that was uploaded later, the heartbeat is the upload's
         moved_on = current.next_run_at is not None and (last is None or last < current.next_run_at)
         return MOVED_ON if moved_on else current.job.state
-    slurm = cluster_sources(sources)
-    if not slurm or not all(one.ok for one in slurm):
+    if not clusters or not all(one.ok for one in clusters):
         return UNKNOWN
     began = run.created_at or now
-    asked_since = all(one.good_at is not None and one.good_at > began for one in slurm)
+    asked_since = all(one.good_at is not None and one.good_at > began for one in clusters)
     beats = run.heartbeat_at is not None and now - run.heartbeat_at < ALIVE_SOMEWHERE
     # A heart that beats without a job: it runs outside Slurm, or its log has not named it yet.
     return NO_JOB if asked_since and not (beats and run.state in LIVE_RUN_STATES) else UNKNOWN

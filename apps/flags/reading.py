@@ -3,6 +3,8 @@
 import math
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from apps.flags.domain import ConfigFacts, Curves
@@ -34,27 +36,46 @@ def config_facts(
     config: Mapping[str, Any], parameters: Mapping[str, Any] | None = None, drift: tuple[str, ...] = ()
 ) -> ConfigFacts:
     """Return what a run's config tells; ``parameters`` are those of its sweep."""
-    keys = list(flat_keys(config))
-    seeds = [key for key in keys if _SEED.search(key)]
-    seeded = {name for name, pattern in _OF.items() for key in seeds if pattern.search(key)}
-    if any(not any(pattern.search(key) for pattern in _OF.values()) for key in seeds if not _is_branch(key, keys)):
-        seeded.add("any")
+    said = _said_by(tuple(flat_keys(config)))
     return ConfigFacts(
         empty=not config,
-        seeded=frozenset(seeded),
-        has_versions=any(_VERSION.search(key) for key in keys),
+        seeded=said.seeded,
+        has_versions=said.has_versions,
         missing_parameters=tuple(name for name in parameters or () if lookup(config, name) is None),
         drift=drift,
     )
 
 
-def _is_branch(key: str, keys: list[str]) -> bool:
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """What the names of keys tell: which frameworks are seeded, whether versions and GPU memory are among them."""
+
+    seeded: frozenset[str]
+    has_versions: bool
+    has_memory: bool
+
+
+@lru_cache(maxsize=2048)
+def _said_by(keys: tuple[str, ...]) -> _Said:
+    """Read the names of keys; kept, because the runs of a sweep all have the same."""
+    seeds = [key for key in keys if _SEED.search(key)]
+    seeded = {name for name, pattern in _OF.items() for key in seeds if pattern.search(key)}
+    if any(not any(pattern.search(key) for pattern in _OF.values()) for key in seeds if not _is_branch(key, keys)):
+        seeded.add("any")
+    return _Said(
+        frozenset(seeded),
+        any(_VERSION.search(key) for key in keys),
+        any(_MEMORY.search(key) for key in keys),
+    )
+
+
+def _is_branch(key: str, keys: tuple[str, ...]) -> bool:
     return any(other.startswith(f"{key}.") for other in keys)
 
 
 def logs_gpu_memory(summary: Mapping[str, Any], config: Mapping[str, Any]) -> bool:
     """Tell whether the run itself logged how much GPU memory it took."""
-    return any(_MEMORY.search(key) for values in (summary, config) for key in flat_keys(values))
+    return any(_said_by(tuple(flat_keys(values))).has_memory for values in (summary, config))
 
 
 def curves_of(metric: list[list[float]], loss: list[list[float]], name: str, goal: str) -> Curves:

@@ -34,10 +34,15 @@ def current_config() -> SweepboardConfig:
     Without SWEEPBOARD_CONFIG every value has its default. ``ConfigError`` says what is wrong.
     """
     if not settings.CONFIG_FILE:
-        return SweepboardConfig()
+        return _defaults()
     path = Path(settings.CONFIG_FILE)
     stamp = path.stat().st_mtime_ns if path.is_file() else 0
     return _load(path, stamp)
+
+
+@lru_cache(maxsize=1)
+def _defaults() -> SweepboardConfig:
+    return SweepboardConfig()
 
 
 @lru_cache(maxsize=4)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cache
 from typing import Generic, TypeVar
 
 import structlog
@@ -86,5 +87,10 @@ def judge(facts: F, rules: Iterable[Rule[F]]) -> Verdicts:
 
 
 def severity_of(rule_id: str, finding: Finding) -> Severity:
-    rules = {rule.id: rule.severity for rule in RUN_RULES} | {rule.id: rule.severity for rule in SWEEP_RULES}
-    return finding.severity or rules[rule_id]
+    return finding.severity or _severity_of_rule(rule_id)
+
+
+@cache
+def _severity_of_rule(rule_id: str) -> Severity:
+    every: list[AnyRule] = [*RUN_RULES, *SWEEP_RULES]
+    return next(rule.severity for rule in every if rule.id == rule_id)
