@@ -27,12 +27,15 @@ class Permission(StrEnum):
     VIEW_BOARD = "view-board"
     SYNC_NOW = "sync-now"
     UPLOAD_RUNS = "upload-runs"
+    CLOSE_RUNS = "close-runs"
     MANAGE_USERS = "manage-users"
 
 
 _GRANTS: dict[Role, frozenset[Permission]] = {
     Role.VIEWER: frozenset({Permission.VIEW_BOARD}),
-    Role.OPERATOR: frozenset({Permission.VIEW_BOARD, Permission.SYNC_NOW, Permission.UPLOAD_RUNS}),
+    Role.OPERATOR: frozenset(
+        {Permission.VIEW_BOARD, Permission.SYNC_NOW, Permission.UPLOAD_RUNS, Permission.CLOSE_RUNS}
+    ),
     Role.ADMIN: frozenset(Permission),
 }
 

@@ -27,6 +27,7 @@ class OpenFlag:
     sweep_id: str = ""
     sweep_name: str = ""
     workspace: str = ""
+    run_pk: int | None = None
     run_id: str = ""
     run_name: str = ""
     url: str = ""

@@ -84,6 +84,7 @@ def _open_flag(flag: Flag) -> OpenFlag:
         sweep_id=sweep.sweep_id if sweep else "",
         sweep_name=sweep.name if sweep else "",
         workspace=sweep.workspace.name if sweep and sweep.workspace else "",
+        run_pk=run.pk if run else None,
         run_id=run.run_id if run else "",
         run_name=run.name if run else "",
         url=run.url if run else sweep.url if sweep else "",
