@@ -11,6 +11,7 @@ from apps.flags.models import RunStatus
 from apps.links.models import AgentLink, RunLink
 from apps.links.selectors import jobs_of_runs
 from apps.links.states import NO_JOB
+from apps.slurm.models import Job
 from apps.slurm.selectors import cluster_sources
 from apps.sweeps.models import Run
 from apps.sweeps.ports import LIVE_RUN_STATES
@@ -110,9 +111,19 @@ def evidence_of(run: Run, now: datetime) -> list[str]:
     told = [with_ages(sentence, now) for sentence in status.chain]
     told = told or [_wandb_sentence(run, now), f"Slurm says {status.slurm_state}."]
     if status.job is not None:
-        how = status.job_evidence or HOW.get(status.job_how, "")
-        told.insert(2, f"Job {status.job.job_id} is known to carry it because {how}." if how else "")
+        told.insert(2, _job_sentence(status, status.job, now))
+    read_at, _ = _slurm_side()
+    told.append(f"Slurm was last read well {ago(now - read_at)}." if read_at else "Slurm was never read well.")
     return [sentence for sentence in told if sentence]
+
+
+def _job_sentence(status: RunStatus, job: Job, now: datetime) -> str:
+    """How the job is known to carry the run, and since when it is over."""
+    over = f"ended {ago(now - job.over_at)}" if job.over_at and job.ended else ""
+    how = status.job_evidence or HOW.get(status.job_how, "")
+    known = f"is known to carry the run because {how}" if how else ""
+    told = " and ".join(part for part in (over, known) if part)
+    return f"Job {job.job_id} {told}." if told else ""
 
 
 def _wandb_sentence(run: Run, now: datetime) -> str:

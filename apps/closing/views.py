@@ -57,10 +57,13 @@ def _answer(request: HttpRequest, run: Run, *, said: str = "") -> HttpResponse:
 def _context(request: HttpRequest, run: Run) -> dict[str, Any]:
     now, closings = utcnow(), closings_of(run)
     latest = closings[0] if closings else None
+    # Once asked, what was known then is what counts; what is known now changes by the closing itself.
+    asked_on = latest is not None and bool(latest.evidence) and (latest.is_open or latest.state == "verified")
     return {
         "run": run,
         "status": status_of(run),
-        "evidence": evidence_of(run, now),
+        "asked_on": asked_on,
+        "evidence": latest.evidence if latest and asked_on else evidence_of(run, now),
         "will_show": WILL_SHOW,
         "refusal": _refusal(run, latest),
         "may": is_allowed(request.user, Permission.CLOSE_RUNS),

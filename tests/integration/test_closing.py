@@ -412,7 +412,8 @@ def test_the_evidence_says_how_the_job_is_known(lab: Lab) -> None:
     assert evidence_of(Run.objects.get(), NOW) == [
         "W&B says running, last heartbeat 1 h ago.",
         "Slurm says FAILED of job 4711.",
-        "Job 4711 is known to carry it because a log of job 4711 names run aaa.",
+        "Job 4711 ended 58 min ago and is known to carry the run because a log of job 4711 names run aaa.",
+        "Slurm was last read well just now.",
     ]
 
 
