@@ -12,7 +12,8 @@ class CloseRequest(models.Model):
     ``state``: queued, running (a worker drives it), closed (W&B's client said done; the next pass must confirm it),
     verified (a pass, or W&B itself before anything was done, shows an ended state), refused (the evidence of that
     moment spoke against it) or failed. ``claimed_at`` is when a worker took it, ``attempts`` how often that happened.
-    ``acted_at`` is when the client was last let loose, None when it never was. ``shows`` is the state that W&B shows.
+    ``acted_at`` is when the client was last let loose, None when it never was; ``heartbeat_at`` the run's own last
+    heartbeat before that. ``shows`` is the state that W&B shows.
     ``evidence`` holds the sentences that the person saw; ``said`` is what became of it, or why it waits.
     """
 

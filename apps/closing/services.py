@@ -103,7 +103,7 @@ def _close(request: CloseRequest, tools: Tools, clock: Clock) -> str:
         facts = replace(facts, closing_until=request.acted_at + WINDOW)
     check_facts(with_fresh(facts, told, live_attempt(tools, run, clock()), clock()), clock())
     closer = tools.closer()
-    if not _about_to_act(request, clock()):
+    if not _about_to_act(request, told.heartbeat_at, clock()):
         return "running"  # somebody else took it over while the sources were slow to answer
     closed = closer.close(run.project_path, run.run_id)
     return _found_ended(request, closed.state, clock()) if not closed.acted else _done(request, closed.state, clock())
@@ -115,25 +115,25 @@ def _mine(request: CloseRequest) -> Any:
 
 
 @transaction.atomic
-def _about_to_act(request: CloseRequest, now: datetime) -> bool:
+def _about_to_act(request: CloseRequest, heartbeat_at: datetime | None, now: datetime) -> bool:
     """Write down that the client is let loose, before it is: its heartbeat must not pass for the run's own."""
-    if _mine(request).update(acted_at=now) != 1:
+    own = heartbeat_at if request.acted_at is None else request.heartbeat_at
+    if _mine(request).update(acted_at=now, heartbeat_at=own) != 1:
         return False
-    note_closing(run_pk=request.run_id, at=now + WINDOW, last_heartbeat=request.heartbeat_at)
+    note_closing(run_pk=request.run_id, at=now + WINDOW, last_heartbeat=own)
     return True
 
 
 def _found_ended(request: CloseRequest, state: str, now: datetime) -> str:
     """W&B says that it has ended: by itself, or by an attempt of ours that did not live to say so."""
-    acted = CloseRequest.objects.filter(pk=request.pk).values_list("acted_at", flat=True).first()
-    if acted is not None and state == CLOSED_STATE:
+    if request.acted_at is not None:  # as it was when this worker took the request
         return _done(request, state, now)
     return _end(request, "verified", f"It ended by itself as {state}; nothing was done.", now, shows=state)
 
 
 @transaction.atomic
 def _done(request: CloseRequest, state: str, now: datetime) -> str:
-    said = f"W&B's client says {state}; the next pass over W&B confirms it."
+    said = f"W&B says {state}; the next pass over W&B confirms it."
     if _mine(request).update(state="closed", closed_at=now, shows=state, said=said, error_id=""):
         _note("done", request.run, request.asked_by, evidence=request.evidence, shows=state)
     return "closed"

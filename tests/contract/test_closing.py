@@ -163,6 +163,23 @@ def test_what_the_caller_has_in_its_environment_leads_nobody_astray(
     assert (after["state"], moved) == ("failed", {"state", "exitcode", "heartbeat_at"})
 
 
+def test_a_server_that_cannot_set_a_state_is_closed_by_going_on_with_the_run(wandb: Sandbox) -> None:
+    run_id = wandb.zombie(in_sweep=False)
+    before = wandb.record(run_id)
+    wandb.server.fault("status", status=400, match="UpdateRunState")
+    assert wandb.closer().close(PROJECT, run_id) == Closed("failed", acted=True, moved_heartbeat=True)
+    after = wandb.record(run_id)
+    assert (after.state, after.jobs, after.summary) == ("failed", before.jobs, before.summary)
+
+
+def test_a_server_that_fails_for_now_is_transient_and_nothing_is_tried_in_another_way(wandb: Sandbox) -> None:
+    run_id = wandb.zombie(in_sweep=False)
+    wandb.server.fault("status", status=503, match="UpdateRunState")
+    with pytest.raises(Transient, match="HTTP 503"):
+        wandb.closer().close(PROJECT, run_id)
+    assert wandb.record(run_id).state == "running"
+
+
 def test_a_wrong_key_is_permanent(wandb: Sandbox) -> None:
     with pytest.raises(Permanent, match="refuses the key that ends in 'rong'"):
         WandbCloser(base_url=wandb.server.url, api_key="wrong" * 8).close(PROJECT, "any")

@@ -1,4 +1,4 @@
-"""All of Sweepboard, a real W&B client and a training that was killed: asked for once, closed and confirmed by itself."""
+"""All of Sweepboard, the real client and a training that was killed: asked for once, closed and confirmed by itself."""
 
 import sqlite3
 from collections.abc import Iterator

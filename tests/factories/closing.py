@@ -67,6 +67,10 @@ class Lab:
     def later(self, **span: float) -> None:
         self.now += timedelta(**span)
 
+    def fresh_passes(self) -> None:
+        """Both sources answered a moment ago."""
+        both_sources_answered(at=self.now)
+
     def sync(self) -> None:
         """A pass over W&B that began now."""
         sync_project(project="team/glue", source=MemorySource({"team/glue": self.project}), now=self.now)

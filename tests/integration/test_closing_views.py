@@ -136,7 +136,7 @@ def test_the_command_shows_the_evidence_and_does_nothing_without_yes(zombie: Run
 
 def test_the_command_closes_with_yes_as_the_unix_user(zombie: Run, world: World, capsys: Any) -> None:
     call_command("close_run", "aaa", "--yes", "--project", "team/glue")
-    assert "Closed: W&B's client says failed" in capsys.readouterr().out
+    assert "Closed: W&B says failed" in capsys.readouterr().out
     assert world.glue.runs[0].state == "failed"
     assert {event.actor.endswith(" (command line)") for event in AuditEvent.objects.all()} == {True}
 

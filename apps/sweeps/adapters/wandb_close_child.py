@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from apps.core.errors import Permanent, SweepboardError, Transient
-from apps.sweeps.adapters.wandb_errors import translated
+from apps.sweeps.adapters.wandb_errors import status_of, translated
 from apps.sweeps.ports import CLOSED_STATE, LIVE_RUN_STATES
 
 ASKING_SECONDS = 20
@@ -67,9 +67,8 @@ def _set_from_outside(run: Any) -> bool:
     try:
         return bool(run.update_state(CLOSED_STATE))
     except Exception as error:
-        known = translated(error, "", "", "")
-        if isinstance(known, Transient) and "answer as it should" not in str(known):
-            raise
+        if status_of(error) == 429 or status_of(error) >= 500:
+            raise  # it may want to, later
         return False
 
 
