@@ -13,29 +13,34 @@ from apps.sweeps.ports import LIVE_RUN_STATES
 
 log = structlog.get_logger(__name__)
 STILL_LIVE = timedelta(minutes=10)  # a run that W&B calls live for so long after its closing was not closed
+NEVER_READ = timedelta(days=1)  # its project is followed no longer, or W&B is away for good
 
 
 def confirm_closings(*, now: datetime) -> dict[int, str]:
     """Look at every closing that waits for a pass; return the state of each one that came to its end.
 
-    Only a good pass that began after the closing counts; while there is none, it waits.
+    Only a good pass that began after the closing counts; while there is none, it waits, for ``NEVER_READ`` at most.
     """
     read_at = {one.scope: one.good_at for one in freshness() if one.source == "wandb"}
     ended: dict[int, str] = {}
     for request in CloseRequest.objects.filter(state="closed").select_related("run__sweep"):
-        good_at = read_at.get(request.run.project_path)
-        if good_at is None or request.closed_at is None or good_at <= request.closed_at:
-            continue
-        if (state := _confirm(request, good_at, now)) is not None:
+        if (state := _confirm(request, read_at.get(request.run.project_path), now)) is not None:
             ended[request.pk] = state
     return ended
 
 
-def _confirm(request: CloseRequest, good_at: datetime, now: datetime) -> str | None:
-    state = request.run.state
+def _confirm(request: CloseRequest, good_at: datetime | None, now: datetime) -> str | None:
+    closed_at, state = request.closed_at or request.asked_at, request.run.state
+    if good_at is None or good_at <= closed_at:
+        if now - closed_at <= NEVER_READ:
+            return None
+        said = (
+            f"W&B's client said {request.shows}, but no pass over {request.run.project_path} came since to confirm it."
+        )
+        return _end(request, "failed", said, now)
     if state not in LIVE_RUN_STATES:
-        return _end(request, "verified", f"W&B shows {state} since the pass of {good_at:%H:%M:%S} UTC.", now)
-    if request.closed_at is not None and now - request.closed_at > STILL_LIVE:
+        return _end(request, "verified", f"W&B shows {state}: the pass of {good_at:%H:%M:%S} UTC confirms it.", now)
+    if now - closed_at > STILL_LIVE:
         minutes = STILL_LIVE // timedelta(minutes=1)
         said = (
             f"W&B says {state} more than {minutes} minutes after the closing: a process goes on with the run, or the "

@@ -66,7 +66,10 @@ def test_from_the_press_to_the_pass_that_confirms_it(lab: Lab) -> None:
     lab.sync()
     assert confirm_closings(now=lab.now) == {request.pk: "verified"}
     request.refresh_from_db()
-    assert (request.shows, request.said) == ("failed", f"W&B shows failed since the pass of {lab.now:%H:%M:%S} UTC.")
+    assert (request.shows, request.said) == (
+        "failed",
+        f"W&B shows failed: the pass of {lab.now:%H:%M:%S} UTC confirms it.",
+    )
     assert audit() == ["run.close.requested", "run.close.done", "run.close.verified"]
     assert lab.closer.closed == ["aaa"]
 
@@ -288,6 +291,9 @@ def test_a_pass_that_failed_confirms_nothing(lab: Lab) -> None:
     lab.later(minutes=1)
     SyncPassFactory(started_at=lab.now, finished_at=lab.now, error="W&B fails with HTTP 500.")
     assert confirm_closings(now=lab.now) == {}
+    lab.later(days=1)
+    assert list(confirm_closings(now=lab.now).values()) == ["failed"]
+    assert "no pass over team/glue came since" in CloseRequest.objects.get().said
 
 
 def test_the_closing_is_no_sign_of_life_of_the_run(lab: Lab) -> None:
