@@ -24,6 +24,7 @@ from tests.services.zombies import GO_ON, SWEEP, Zombies, rows_of
 
 KEY = "local" * 8
 PROJECT = "sandbox/few"
+SLOW = 8  # seconds; more than the 6 that a closing is given here
 
 
 class Memory:
@@ -204,11 +205,12 @@ def clients() -> set[int]:
 def test_a_server_that_hangs_is_given_up_and_leaves_no_process(wandb: Sandbox, operation: str) -> None:
     run_id = wandb.zombie(in_sweep=True)
     before = clients()
-    wandb.server.fault("slow", seconds=12, match=operation)
+    wandb.server.fault("slow", seconds=SLOW, match=operation)
     with pytest.raises(Transient, match=f"run {run_id} be closed within 6 seconds"):
         WandbCloser(base_url=wandb.server.url, api_key=KEY, seconds=6).close(PROJECT, run_id)
     assert clients() <= before
     wandb.server.clear_faults()
+    time.sleep(SLOW + 1)  # what the server was slow to do, it does after its client is gone
     jobs = wandb.record(run_id).jobs
     assert [job.raw_id for job in jobs] == [4711]  # whatever moment it was ended in
     assert wandb.closer().close(PROJECT, run_id).state == "failed"
@@ -221,19 +223,22 @@ WandbCloser(base_url=sys.argv[1], api_key=sys.argv[2]).close("sandbox/few", sys.
 """
 
 
-def test_a_worker_that_is_killed_leaves_no_process_and_no_damage(wandb: Sandbox) -> None:
+def test_a_worker_that_is_killed_leaves_no_process_and_no_damage(wandb: Sandbox, tmp_path: Path) -> None:
     run_id = wandb.zombie(in_sweep=True)
     before = rows_of(wandb.server, run_id)
-    wandb.server.fault("slow", seconds=8, match="file_stream", count=2)
+    wandb.server.fault("slow", seconds=SLOW, match="file_stream", count=2)
     root = Path(__file__).parents[2]
     worker = subprocess.Popen(
-        [sys.executable, "-c", CALLER, wandb.server.url, KEY, run_id], cwd=root, env=dict(os.environ)
+        [sys.executable, "-c", CALLER, wandb.server.url, KEY, run_id],
+        cwd=root,
+        env={**os.environ, "TMPDIR": str(tmp_path)},
     )
     wait_for(lambda: rows_of(wandb.server, run_id)["heartbeat_at"] != before["heartbeat_at"])  # it has attached
     worker.send_signal(signal.SIGKILL)
     worker.wait()
     wait_for(lambda: not clients())
     wandb.server.clear_faults()
+    time.sleep(SLOW + 1)
     between = rows_of(wandb.server, run_id)
     assert between["config"]["_wandb"]["e"] == before["config"]["_wandb"]["e"]
     assert (between["lines"], between["files"]) == (before["lines"], before["files"])
