@@ -50,7 +50,9 @@ def _fill(runs: int) -> None:
 
     fill(Size(runs=runs, jobs=runs))
     multiply(LogFile, runs, path="'/logs/' || i || '.out'", cluster="'hpc'", job_id="i || ''")
-    multiply(LogTrace, runs, log_id="i", run_id="'run' || i", epoch="CASE WHEN i % 10 = 0 THEN 20 ELSE 40 END", step="i * 10")
+    multiply(
+        LogTrace, runs, log_id="i", run_id="'run' || i", epoch="CASE WHEN i % 10 = 0 THEN 20 ELSE 40 END", step="i * 10"
+    )
     Run.objects.update(config=CONFIG, summary={"epoch": 3, "loss": 0.5, "gpu_mem_gb": 31.5})
     Flag.objects.all().delete()
     RunStatus.objects.all().delete()

@@ -35,6 +35,7 @@ INSTALLED_APPS = [
     "apps.links",
     "apps.checkpoints",
     "apps.flags",
+    "apps.closing",
     "apps.board",
     "apps.ops",
     "apps.config",
@@ -136,6 +137,7 @@ SCHEDULERS = {
 
 RUN_FOLDERS = "apps.sweeps.adapters.wandb_local.WandbRunFolders"
 UPLOADER = "apps.sweeps.adapters.wandb_sync.WandbSync"
+RUN_CLOSER = "apps.sweeps.adapters.wandb_close.WandbCloser"
 LOG_STORE = "apps.joblogs.adapters.filesystem.FilesystemLogStore"
 CHECKPOINT_STORE = "apps.checkpoints.adapters.filesystem.FilesystemCheckpointStore"
 

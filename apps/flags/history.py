@@ -48,7 +48,7 @@ def moment_of(event: AuditEvent) -> Moment:
 def words_of(type: str, detail: dict[str, Any]) -> str:
     """Return what somebody did with a flag or its run, in words."""
     if not type.startswith("flag."):
-        return type.replace(".", " ")
+        return _OF_RUNS.get(type, type.replace(".", " "))
     act = type.removeprefix("flag.")
     if act == "snoozed":
         return f"put off until {detail.get('until', '')[:16].replace('T', ' ')} UTC"
@@ -57,3 +57,15 @@ def words_of(type: str, detail: dict[str, Any]) -> str:
     if act == "grew-worse":
         return f"grew {detail.get('severity', 'worse')}: what was decided before no longer holds"
     return {"put-back": "put back", "cleared-by-hand": "cleared by hand"}.get(act, act)
+
+
+_OF_RUNS = {
+    "run.close.requested": "asked to mark the run failed in W&B",
+    "run.close.done": "marked the run failed in W&B",
+    "run.close.verified": "saw that W&B shows it ended",
+    "run.close.failed": "could not mark the run failed in W&B",
+    "run.close.refused": "was refused to mark the run failed in W&B",
+    "upload.requested": "asked to upload the run's folder",
+    "upload.done": "uploaded the run's folder",
+    "upload.failed": "could not upload the run's folder",
+}

@@ -86,6 +86,7 @@ class Run(models.Model):
     ``slurm_raw_id`` is the last one's number. ``metadata_tries`` counts how often a run of an old client was asked
     for its metadata file, because runs killed in their first seconds never have one.
     ``trained_until`` is set for a run that was uploaded after it had trained: its heartbeat is that of the upload.
+    So it is for one that was closed in W&B from outside: heartbeats up to ``closed_until`` are then the closer's.
     ``offline`` is a run that so far is only in a folder of its workspace: state and heartbeat are that folder's.
     GPU figures are the latest measured, in percent.
     """
@@ -112,6 +113,7 @@ class Run(models.Model):
     host = models.CharField(max_length=300, blank=True)
     metadata_tries = models.PositiveSmallIntegerField(default=0)
     trained_until = models.DateTimeField(null=True)
+    closed_until = models.DateTimeField(null=True)
     offline = models.BooleanField(default=False)
     gpu_percent = models.FloatField(null=True)
     gpu_memory_percent = models.FloatField(null=True)

@@ -156,6 +156,38 @@ class Uploader(Protocol):
         """
 
 
+CLOSED_STATE = "failed"  # what W&B shows of a run that was closed from outside; nobody can set `crashed`
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """``state`` is what W&B says of the run now; ``acted`` is False where it had ended already and nothing was done.
+
+    ``moved_heartbeat``: the closing itself counts as the run's last heartbeat from now on.
+    """
+
+    state: str
+    acted: bool
+    moved_heartbeat: bool = False
+
+
+class RunCloser(Protocol):
+    """Ends a run in W&B whose process is gone, and changes nothing else of it.
+
+    History, summary, config, files and what W&B was told of the run's jobs and hosts stay as they are, so that a
+    resume with its id goes on where it stopped. Closing twice is harmless.
+    """
+
+    seconds: float  # how long one closing may take, all told
+
+    def close(self, project_path: str, run_id: str) -> Closed:
+        """Close ``run_id`` of ``project_path`` (entity/project) as ``CLOSED_STATE``, unless it has ended already.
+
+        ``Transient`` when W&B does not answer or the time is over: then the run may be closed or not, and asking
+        again finds out. ``Permanent`` when it says no, or does not know the run.
+        """
+
+
 class SweepSource(Protocol):
     """One source of sweeps. See the module's docstring for what every method promises."""
 

@@ -4,7 +4,7 @@ from django.conf import settings
 from django.utils.module_loading import import_string
 
 from apps.core.errors import Permanent
-from apps.sweeps.ports import RunFolders, SweepSource, Uploader
+from apps.sweeps.ports import RunCloser, RunFolders, SweepSource, Uploader
 from apps.workspaces.selectors import current_config
 
 
@@ -25,6 +25,12 @@ def make_folders() -> RunFolders:
 def make_uploader() -> Uploader:
     """Return what uploads run folders. ``Permanent`` says what to set where the key is missing."""
     made: Uploader = import_string(settings.UPLOADER)(**_server())
+    return made
+
+
+def make_closer() -> RunCloser:
+    """Return what closes runs. ``Permanent`` says what to set where the key is missing."""
+    made: RunCloser = import_string(settings.RUN_CLOSER)(**_server())
     return made
 
 

@@ -2,6 +2,7 @@
 
 from apps.slurm.adapters.memory import MemoryScheduler
 from apps.sweeps.adapters.memory import MemoryProject, MemorySource
+from apps.sweeps.adapters.memory_closer import MemoryCloser
 from tests.factories.moments import NOW
 
 
@@ -39,3 +40,8 @@ class Recorded(MemoryScheduler):
     def __init__(self, **options: object) -> None:
         self.options = options
         super().__init__(name=str(options.get("cluster", "memory")))
+
+
+def closer(*, base_url: str, api_key: str) -> MemoryCloser:
+    """Stand where settings name the real client's closer."""
+    return MemoryCloser(WORLD.projects)

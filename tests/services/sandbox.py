@@ -56,6 +56,11 @@ class SandboxServer:
         return f"http://127.0.0.1:{self.port}"
 
     @property
+    def database(self) -> Path:
+        """The server's own database, for tests that ask what it really holds."""
+        return self._folder / "sandbox.sqlite3"
+
+    @property
     def work(self) -> Path:
         """The folder in which the client's processes run."""
         return self._scratch("work")
@@ -86,7 +91,7 @@ class SandboxServer:
         port_file = self._folder / "port"
         port_file.unlink(missing_ok=True)
         command = [sys.executable, "-m", "apps.sandbox.wandb_server", "--port", str(self.port)]
-        command += ["--db", str(self._folder / "sandbox.sqlite3"), "--port-file", str(port_file)]
+        command += ["--db", str(self.database), "--port-file", str(port_file)]
         with (self._folder / "server.log").open("ab") as log:
             self._process = subprocess.Popen(command + self._options, cwd=ROOT, stdout=log, stderr=log)
         deadline = time.monotonic() + START_SECONDS

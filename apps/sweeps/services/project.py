@@ -14,6 +14,7 @@ from apps.core.upsert import Upserted, upsert
 from apps.sweeps.domain import finite, lookup, metric_of, parameters_hash
 from apps.sweeps.models import Run, Sweep, SweepAgent
 from apps.sweeps.ports import LIVE_SWEEP_STATES, RunJob, RunRecord, SweepRecord, SweepSource
+from apps.sweeps.services.closed import ends_that_were_closed
 from apps.sweeps.services.gone import GONE, note_gone, note_moved
 from apps.workspaces.selectors import workspace_by_project
 
@@ -153,7 +154,10 @@ def _store_runs(project: str, records: list[RunRecord], source: SweepSource, cha
     entity, name = project.split("/", 1)
     wanted = {record.sweep_id for record in records if record.sweep_id}
     sweeps = {sweep.sweep_id: sweep for sweep in Sweep.objects.filter(entity=entity, project=name, sweep_id__in=wanted)}
+    closed = ends_that_were_closed(project, records)
     rows = [_run_row(entity, name, record, sweeps.get(record.sweep_id)) for record in records]
+    for row in rows:
+        row["trained_until"] = row["trained_until"] or closed.get(row["run_id"])
     with transaction.atomic():
         result = upsert(Run, key=("entity", "project", "run_id"), rows=rows, keep_if_empty=JOB_FIELDS)
         _allow_one_more_look(result)
