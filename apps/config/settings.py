@@ -35,6 +35,7 @@ INSTALLED_APPS = [
     "apps.links",
     "apps.checkpoints",
     "apps.flags",
+    "apps.alerts",
     "apps.board",
     "apps.ops",
     "apps.config",
@@ -120,6 +121,7 @@ CONFIG_FILE = env.CONFIG_FILE
 WANDB_BASE_URL = env.WANDB_BASE_URL
 WANDB_API_KEY = env.WANDB_API_KEY
 SLURM_CONF = env.SLURM_CONF
+PUBLIC_URL = env.PUBLIC_URL  # without a slash at its end
 SAMPLE = env.SAMPLE
 
 # Adapters by dotted path: imported by `wiring` modules, and by nobody else.
@@ -138,6 +140,8 @@ RUN_FOLDERS = "apps.sweeps.adapters.wandb_local.WandbRunFolders"
 UPLOADER = "apps.sweeps.adapters.wandb_sync.WandbSync"
 LOG_STORE = "apps.joblogs.adapters.filesystem.FilesystemLogStore"
 CHECKPOINT_STORE = "apps.checkpoints.adapters.filesystem.FilesystemCheckpointStore"
+
+ALERT_SENDER = "apps.alerts.adapters.apprise.AppriseSender"
 
 AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]

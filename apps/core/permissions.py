@@ -27,12 +27,15 @@ class Permission(StrEnum):
     VIEW_BOARD = "view-board"
     SYNC_NOW = "sync-now"
     UPLOAD_RUNS = "upload-runs"
+    MANAGE_ALERTS = "manage-alerts"
     MANAGE_USERS = "manage-users"
 
 
 _GRANTS: dict[Role, frozenset[Permission]] = {
     Role.VIEWER: frozenset({Permission.VIEW_BOARD}),
-    Role.OPERATOR: frozenset({Permission.VIEW_BOARD, Permission.SYNC_NOW, Permission.UPLOAD_RUNS}),
+    Role.OPERATOR: frozenset(
+        {Permission.VIEW_BOARD, Permission.SYNC_NOW, Permission.UPLOAD_RUNS, Permission.MANAGE_ALERTS}
+    ),
     Role.ADMIN: frozenset(Permission),
 }
 
@@ -53,9 +56,13 @@ def role_of(user: AbstractBaseUser | AnonymousUser) -> Role | None:
     return Role.VIEWER
 
 
-def is_allowed(user: AbstractBaseUser | AnonymousUser, permission: Permission) -> bool:
-    role = role_of(user)
+def permits(role: Role | None, permission: Permission) -> bool:
+    """Tell whether a role, where somebody has one, comes with ``permission``."""
     return role is not None and permission in _GRANTS[role]
+
+
+def is_allowed(user: AbstractBaseUser | AnonymousUser, permission: Permission) -> bool:
+    return permits(role_of(user), permission)
 
 
 def check_allowed(user: AbstractBaseUser | AnonymousUser, permission: Permission) -> None:
