@@ -132,30 +132,27 @@ def _failure(watch: Watch) -> dict[str, Any]:
         return _said(
             "unsure", f"The service answered ({_status(taken[0])}), but not as it does when it takes a message."
         )
-    if statuses:
-        return _refusal(statuses[-1] or 0, watch.retry_after)
     if watch.smtp_code >= 400:
-        return _refusal(watch.smtp_code, None)
+        again = watch.smtp_code < 500  # SMTP's 4xx ask to come again, its 5xx do not
+        return _refusal(f"the mail server's code {watch.smtp_code}", again=again)
+    if statuses:
+        code = statuses[-1] or 0
+        refusal = _refusal(_status(code), again=code in (408, 425, 429) or code >= 500)
+        return {**refusal, "retry_after": watch.retry_after}
     if not watch.reached_out:
         return _said("permanent", "Apprise could not make a message for this address. Enter the address anew.")
-    return _said(
-        "transient", "The other side could not be reached: no such name, no connection, or no valid certificate."
-    )
+    return _said("transient", "The other side could not be reached: no such name, no connection, no valid certificate.")
 
 
-def _refusal(status: int, retry_after: float | None) -> dict[str, Any]:
-    """Tell of an answer that says no; SMTP's 4xx and HTTP's 408, 425, 429 and 5xx ask to come again."""
-    mail = status not in http.HTTPStatus._value2member_map_ and 400 <= status < 600
-    again = status < 500 if mail else status in (408, 425, 429) or status >= 500
-    said = _said("transient" if again else "permanent", f"The service refused the message ({_status(status)}).")
-    return {**said, "retry_after": retry_after} if again else said
+def _refusal(answer: str, *, again: bool) -> dict[str, Any]:
+    return _said("transient" if again else "permanent", f"The service refused the message ({answer}).")
 
 
 def _status(status: int) -> str:
     try:
         return f"HTTP {status} {http.HTTPStatus(status).phrase}"
     except ValueError:
-        return f"status {status}"
+        return f"HTTP {status}"
 
 
 def _said(kind: str, sentence: str) -> dict[str, Any]:

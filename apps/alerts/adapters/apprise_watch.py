@@ -37,7 +37,10 @@ class Exchange:
 
 @dataclass
 class Watch:
-    """Everything that went over the network since ``begin``; ``reached_out`` also counts what could not connect."""
+    """Everything that went over the network since ``begin``.
+
+    ``reached_out`` also counts what could not connect; ``smtp_code`` is a mail server's last answer that matters.
+    """
 
     say_begun: Callable[[], None]
     exchanges: list[Exchange] = field(default_factory=list)
@@ -82,7 +85,8 @@ class Watch:
         _replace(http.client.HTTPConnection, send=watched_send, getresponse=watched_getresponse)
 
     def _watch_smtp(self) -> None:
-        data, getreply, watch = smtplib.SMTP.data, smtplib.SMTP.getreply, self
+        data, getreply, putcmd, watch = smtplib.SMTP.data, smtplib.SMTP.getreply, smtplib.SMTP.putcmd, self
+        verb = ""
 
         def watched_data(connection: Any, message: Any) -> tuple[int, bytes]:
             watch.sent(connection)
@@ -94,12 +98,18 @@ class Watch:
             watch.answered(code)
             return code, said
 
+        def watched_putcmd(connection: Any, cmd: str, args: str = "") -> None:
+            nonlocal verb
+            verb = cmd.lower()
+            putcmd(connection, cmd, args)
+
         def watched_getreply(connection: Any) -> tuple[int, bytes]:
             code, said = getreply(connection)
-            watch.smtp_code = code
+            if verb not in ("rset", "quit"):  # said after a refusal, and always answered well
+                watch.smtp_code = code
             return code, said
 
-        _replace(smtplib.SMTP, data=watched_data, getreply=watched_getreply)
+        _replace(smtplib.SMTP, data=watched_data, getreply=watched_getreply, putcmd=watched_putcmd)
 
     def _audit(self, event: str, arguments: tuple[Any, ...]) -> None:
         """Let no service read this machine's files or run its programs, whatever its address asks for."""
