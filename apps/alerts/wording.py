@@ -56,7 +56,7 @@ def message(told: Sequence[Told], now: datetime, board: str) -> Message:
     """Put several changes into one message, the worst first; ``board`` is the address of all open flags."""
     ordered = sorted(told, key=_urgency)
     parts = [_paragraph(one, now) for one in ordered[:SHOWN_CAUSES]]
-    if left := len(ordered) - SHOWN_CAUSES:
+    if (left := len(ordered) - SHOWN_CAUSES) > 0:
         parts.append(f"and {count(left, 'more change')}: {board}")
     return Message(_subject(ordered, now), "\n\n".join(parts))
 
@@ -116,8 +116,8 @@ def _evidence(cause: Cause, now: datetime) -> list[str]:
         name = quoted(flag.run_name or flag.run_id, now)
         next_action = "" if cause.action else f" Next: {quoted(flag.action, now)}"
         lines.append(f"- {name + ': ' if name else ''}{quoted(flag.evidence, now)}{next_action}")
-    if more := len(cause.flags) - SHOWN_RUNS:
-        lines += [f"- and {more} more"] if more > 0 else []
+    if (more := len(cause.flags) - SHOWN_RUNS) > 0:
+        lines.append(f"- and {more} more")
     if cause.uncertain:
         lines.append("Unknown now: a source is silent.")
     return lines + ([f"Next: {quoted(cause.action, now)}"] if cause.action else [])
