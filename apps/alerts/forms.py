@@ -58,7 +58,7 @@ class ChannelForm(forms.Form):
         workspace.choices = [("", "all workspaces"), *((name, name) for name in names)]
         self.fields[
             "quiet_to"
-        ].help_text = f"Time of {zone}. Leave both empty for no quiet hours; they may run over midnight."
+        ].help_text = f"In the time zone {zone}. Leave both empty for no quiet hours; they may run over midnight."
         self.fields["address"].help_text = (
             f"Now: {channel.hint}. Leave it empty to keep it; it is not shown again."
             if channel

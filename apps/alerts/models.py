@@ -1,5 +1,7 @@
 """Where alerts go, what each channel knows of each cause, and every message with its fate."""
 
+from datetime import timedelta
+
 from django.db import models
 from django.db.models import Q
 
@@ -29,6 +31,10 @@ class AlertChannel(models.Model):
     class Meta:
         ordering = ["name"]
         constraints = [models.UniqueConstraint(fields=["name"], name="alert_channel_has_its_own_name")]
+
+    @property
+    def digest(self) -> timedelta:
+        return timedelta(minutes=self.digest_minutes)
 
     @property
     def scope(self) -> Scope:

@@ -46,7 +46,7 @@ def hint_of(address: str, service: str) -> str:
     """Return what people may see of an address: the service, its scheme, and the host where that is no secret."""
     parts = urlsplit(address.strip())
     host = (parts.hostname or "") if parts.scheme.lower() in _TELLS_ITS_HOST else ""
-    return f"{service}, {parts.scheme.lower()}://{host or '…'}"[:200]
+    return f"{service} ({parts.scheme.lower()}://{host or '…'})"[:200]
 
 
 def make_channel(*, wish: Wish, actor: str, now: datetime, sender: AlertSender) -> AlertChannel:

@@ -215,7 +215,7 @@ def _manners(channel: AlertChannel, config: AlertsConfig) -> Manners:
         quiet_from=channel.quiet_from,
         quiet_to=channel.quiet_to,
         critical_breaks_quiet=channel.critical_breaks_quiet,
-        digest=timedelta(minutes=channel.digest_minutes),
+        digest=channel.digest,
         zone=ZoneInfo(config.timezone),
     )
 
