@@ -12,10 +12,10 @@ SECRET = "hunter2-very-secret"
 ADDRESS = f"json://mia:{SECRET}@hooks.example.org/{SECRET}"
 
 
-def channel(name: str = "ops", **values: Any) -> AlertChannel:
+def channel(name: str = "ops", address: str = ADDRESS, **values: Any) -> AlertChannel:
     """A channel that hears of everything from warnings on."""
     given = {"hint": "JSON (json://hooks.example.org)", "made_by": "mia", "made_at": before(days=1), **values}
-    return AlertChannel.objects.create(name=name, sealed=seal(values.pop("address", ADDRESS)), **given)
+    return AlertChannel.objects.create(name=name, sealed=seal(address), **given)
 
 
 def flagged(
