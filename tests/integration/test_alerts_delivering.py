@@ -189,7 +189,9 @@ def test_a_channel_that_is_off_sends_tests_only(queued: AlertDelivery) -> None:
     switch_channel(channel=ops, on=False, actor="mia", now=NOW)
     assert due_deliveries(NOW) == [queued.pk]
     assert state_of(alert)[::2] == ("failed", SWITCHED_OFF)
-    send_again(delivery=alert, actor="mia", now=NOW)
+    with pytest.raises(Permanent, match="Switch it on first"):
+        send_again(delivery=alert, actor="mia", now=NOW)
+    AlertDelivery.objects.filter(pk=alert.pk).update(state="waiting")  # made while it was switched off
     sender = MemorySender()
     assert send(alert, sender) == "waiting"
     assert send(queued, sender) == "sent"

@@ -248,6 +248,7 @@ def test_hostile_names_are_text(operator: Client) -> None:
         ("mailtos://mia:pw@mail.example.org?to=a@example.org", "JSON (mailtos://mail.example.org)"),
         ("slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ", "JSON (slack://…)"),
         ("ntfy://a-secret-topic", "JSON (ntfy://…)"),
+        ("json://[secret/token", "JSON (json://…)"),
     ],
 )
 def test_a_hint_shows_no_token(address: str, hint: str) -> None:

@@ -1,5 +1,6 @@
 """What people do with channels. Each act is audited, without the address."""
 
+import contextlib
 from dataclasses import dataclass
 from datetime import datetime, time
 from typing import Any
@@ -44,9 +45,11 @@ class Wish:
 
 def hint_of(address: str, service: str) -> str:
     """Return what people may see of an address: the service, its scheme, and the host where that is no secret."""
-    parts = urlsplit(address.strip())
-    host = (parts.hostname or "") if parts.scheme.lower() in _TELLS_ITS_HOST else ""
-    return f"{service} ({parts.scheme.lower()}://{host or '…'})"[:200]
+    scheme, host = address.strip().partition("://")[0].lower(), ""
+    if scheme in _TELLS_ITS_HOST:
+        with contextlib.suppress(ValueError):  # whose text may repeat the address
+            host = urlsplit(address.strip()).hostname or ""
+    return f"{service} ({scheme}://{host or '…'})"[:200]
 
 
 def make_channel(*, wish: Wish, actor: str, now: datetime, sender: AlertSender) -> AlertChannel:

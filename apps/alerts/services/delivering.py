@@ -55,7 +55,12 @@ def give_up_on_the_dead(now: datetime) -> None:
 
 @transaction.atomic
 def send_again(*, delivery: AlertDelivery, actor: str, now: datetime) -> None:
-    """Queue a message once more that failed or may have arrived, because a person wants it."""
+    """Queue a message once more that failed or may have arrived, because a person wants it.
+
+    ``Permanent`` when it cannot be, with a sentence for that person.
+    """
+    if not AlertDelivery.objects.filter(may_be_sent(), pk=delivery.pk).exists():
+        raise Permanent(f"The channel {delivery.channel.name} is off. Switch it on first.")
     queued = AlertDelivery.objects.filter(pk=delivery.pk, state__in=("failed", "unsure")).update(
         state="waiting", attempts=0, next_try_at=now, claimed_at=None
     )
