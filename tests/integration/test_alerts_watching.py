@@ -1,11 +1,12 @@
 """From open flags to messages: one for each cause, once for each change, whoever dies on the way."""
 
+import threading
 from contextlib import suppress
 from datetime import datetime, time, timedelta
 from typing import Any
 
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
 
 from apps.alerts.models import AlertCause, AlertChange, AlertChannel, AlertDelivery
 from apps.alerts.services import watching
@@ -344,3 +345,30 @@ def test_a_look_at_which_nothing_happened_costs_the_same_for_any_number_of_flags
     with django_assert_max_num_queries(14):
         look(config=CONFIG, now=after(minutes=5))
     assert AlertChange.objects.count() == 20
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_looks_without_a_lock_between_them_tell_once() -> None:
+    """As when a lease ran out under a look that hung: the channel's row keeps the two apart."""
+    ops = channel()
+    flagged()
+    flags, start, failures = open_flags(), threading.Barrier(6), []
+
+    def work() -> None:
+        start.wait()
+        try:
+            for moment in (NOW, SETTLED):
+                note_changes(channel_pk=ops.pk, flags=flags, config=CONFIG, now=moment)
+                make_message(channel_pk=ops.pk, flags=flags, config=CONFIG, now=moment)
+        except Exception as error:
+            failures.append(error)
+        finally:
+            connection.close()
+
+    workers = [threading.Thread(target=work) for _ in range(6)]
+    for one in workers:
+        one.start()
+    for one in workers:
+        one.join()
+    assert failures == []
+    assert (AlertCause.objects.count(), AlertChange.objects.count(), AlertDelivery.objects.count()) == (1, 1, 1)
