@@ -14,7 +14,15 @@ from apps.alerts.adapters.apprise import AppriseSender
 from apps.alerts.adapters.memory import MemorySender
 from apps.alerts.ports import AlertSender, Unsure
 from apps.core.errors import Permanent, SweepboardError, Transient
-from tests.services.alert_targets import SECRET, Target, closed_port, running_mail_server, running_webhook, wait_for
+from tests.services.alert_targets import (
+    SECRET,
+    Target,
+    closed_port,
+    running_mail_server,
+    running_webhook,
+    self_signed,
+    wait_for,
+)
 
 SECONDS = 6.0
 
@@ -136,6 +144,21 @@ def test_a_service_that_asks_to_wait_is_heard(webhook: Harness) -> None:
     with pytest.raises(Transient) as raised:
         webhook.send()
     assert raised.value.retry_after == 7
+
+
+def test_a_certificate_that_nobody_vouches_for_is_met_before_anything_is_sent(tmp_path: Path) -> None:
+    with running_webhook(self_signed(tmp_path / "pem")) as target:
+        at = Harness(AppriseSender(), target)
+        with pytest.raises(Transient, match="no valid certificate"):
+            at.send()
+        assert target.attempts == 0
+        target.address += "?verify=no"
+        at.behave("take", "drop", "refuse")
+        at.send()
+        with pytest.raises(Unsure):
+            at.send()
+        with pytest.raises(Transient, match="HTTP 500"):
+            at.send()
 
 
 def test_a_gateway_that_did_not_hear_from_the_service_leaves_it_unsure(webhook: Harness) -> None:

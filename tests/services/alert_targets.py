@@ -3,13 +3,22 @@
 import json
 import socket
 import socketserver
+import ssl
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 
 SECRET = "hunter2-very-secret"
 
@@ -35,7 +44,8 @@ class Target:
 
 
 @contextmanager
-def running_webhook() -> Iterator[Target]:
+def running_webhook(certificate: Path | None = None) -> Iterator[Target]:
+    """Run a webhook; with a ``certificate`` (and its key, in one file) it speaks TLS, and nobody vouches for it."""
     target = Target()
     status = {"take": 200, "refuse": 500, "forbid": 403, "gateway": 504, "busy": 429, "moved": 302}
 
@@ -67,7 +77,12 @@ def running_webhook() -> Iterator[Target]:
             """Say nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    target.address = f"json://mia:{SECRET}@127.0.0.1:{server.server_port}/hooks/{SECRET}"
+    if certificate:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate)
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+    scheme = "jsons" if certificate else "json"
+    target.address = f"{scheme}://mia:{SECRET}@127.0.0.1:{server.server_port}/hooks/{SECRET}"
     with _serving(server, target):
         yield target
 
@@ -134,6 +149,18 @@ def _serving(server: socketserver.BaseServer, target: Target) -> Iterator[None]:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+def self_signed(path: Path) -> Path:
+    """Write a key and a certificate that nobody vouches for."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.now(UTC)
+    serial, until = x509.random_serial_number(), now + timedelta(days=1)
+    made = x509.CertificateBuilder(name, name, key.public_key(), serial, now, until)
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    path.write_bytes(pem + made.sign(key, SHA256()).public_bytes(Encoding.PEM))
+    return path
 
 
 def closed_port() -> int:
