@@ -36,6 +36,7 @@ INSTALLED_APPS = [
     "apps.checkpoints",
     "apps.flags",
     "apps.closing",
+    "apps.alerts",
     "apps.board",
     "apps.ops",
     "apps.config",
@@ -121,6 +122,7 @@ CONFIG_FILE = env.CONFIG_FILE
 WANDB_BASE_URL = env.WANDB_BASE_URL
 WANDB_API_KEY = env.WANDB_API_KEY
 SLURM_CONF = env.SLURM_CONF
+PUBLIC_URL = env.PUBLIC_URL  # without a slash at its end
 SAMPLE = env.SAMPLE
 
 # Adapters by dotted path: imported by `wiring` modules, and by nobody else.
@@ -140,6 +142,8 @@ UPLOADER = "apps.sweeps.adapters.wandb_sync.WandbSync"
 RUN_CLOSER = "apps.sweeps.adapters.wandb_close.WandbCloser"
 LOG_STORE = "apps.joblogs.adapters.filesystem.FilesystemLogStore"
 CHECKPOINT_STORE = "apps.checkpoints.adapters.filesystem.FilesystemCheckpointStore"
+
+ALERT_SENDER = "apps.alerts.adapters.apprise.AppriseSender"
 
 AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]

@@ -10,8 +10,10 @@ import torch
 
 from apps.checkpoints.proof.look import Proof, find, prove
 from apps.checkpoints.proof.outcome import Sound
+from tests.factories import checkpoints_broken, checkpoints_hostile
 from tests.factories.checkpoints import SAMPLES, Sample, corpus
 
+REGISTERED = (checkpoints_broken, checkpoints_hostile)  # by being imported
 ALL = [one for one, _ in SAMPLES]
 
 
