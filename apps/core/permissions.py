@@ -28,6 +28,7 @@ class Permission(StrEnum):
     SYNC_NOW = "sync-now"
     UPLOAD_RUNS = "upload-runs"
     TRIAGE_FLAGS = "triage-flags"
+    VERIFY_CHECKPOINTS = "verify-checkpoints"
     CLOSE_RUNS = "close-runs"
     MANAGE_ALERTS = "manage-alerts"
     MANAGE_USERS = "manage-users"

@@ -4,8 +4,9 @@ import io
 import os
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import IO
 
@@ -24,6 +25,29 @@ _KINDS = {
 }
 
 
+_heard: ContextVar[Callable[[int], None] | None] = ContextVar("heard", default=None)
+
+
+@contextmanager
+def watched(heard: Callable[[int], None]) -> Iterator[None]:
+    """Tell ``heard`` of the bytes that are read of files, until the block ends."""
+    token = _heard.set(heard)
+    try:
+        yield
+    finally:
+        _heard.reset(token)
+
+
+class _Watched(io.BufferedReader):
+    """A file that tells somebody how much was read of it."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        data = super().read(size)
+        if (heard := _heard.get()) is not None:
+            heard(len(data))
+        return data
+
+
 @contextmanager
 def opened(path: Path) -> Iterator[IO[bytes]]:
     """Open a regular file for reading. ``Unsafe`` for a pipe or a device, ``Unclear`` where it cannot be read.
@@ -37,7 +61,7 @@ def opened(path: Path) -> Iterator[IO[bytes]]:
         raise Unclear("it is gone by now") from error
     except OSError as error:
         raise Unclear(f"it cannot be read ({error.strerror})") from error
-    with os.fdopen(descriptor, "rb") as file:
+    with _Watched(io.FileIO(descriptor, "rb")) as file:
         _check_regular(path, os.fstat(file.fileno()))
         yield file
 
