@@ -66,6 +66,10 @@ class Fit:
     def fits(self) -> bool:
         return self.left >= 0
 
+    @property
+    def missing(self) -> float:
+        return max(0.0, -self.left)
+
 
 def fits(one: Estimate, gpus: dict[str, tuple[int, ...]] | None = None) -> list[Fit]:
     """Return how the larger of the two lines fits on each GPU, the smallest first."""

@@ -12,8 +12,7 @@ from apps.checkpoints.proof.files import opened
 from apps.checkpoints.proof.outcome import NotSound
 from apps.checkpoints.proof.tensors import read_header
 from apps.memory.estimate import GIB, GPUS, OPTIMIZERS, PRECISIONS, estimate, fits
-
-_TIMES = {"k": 10**3, "m": 10**6, "b": 10**9}
+from apps.memory.parameters import parameters_in
 
 
 class Command(BaseCommand):
@@ -57,12 +56,10 @@ def _parameters(text: str) -> int:
     path = Path(text)
     if path.suffix == ".safetensors":
         return _count(path)
-    value, times = (text[:-1], _TIMES[text[-1].lower()]) if text[-1:].lower() in _TIMES else (text, 1)
     try:
-        number = float(value.replace("_", "").replace(",", ""))
-        return int(number * times)
-    except (ValueError, OverflowError) as error:
-        raise CommandError(f"'{text}' is no number of parameters, such as 125M, 7B or 1300000.") from error
+        return parameters_in(text)
+    except ValueError as error:
+        raise CommandError(str(error)) from error
 
 
 def _count(path: Path) -> int:
