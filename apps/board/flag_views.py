@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
@@ -113,7 +113,8 @@ _DONE = {
 
 
 def _view(back: str) -> Narrowed:
-    return Narrowed.from_query(dict(parse_qsl(urlsplit(back).query)))
+    """Return the view that an address of the inbox carries; only what follows its question mark counts."""
+    return Narrowed.from_query(dict(parse_qsl(back.partition("?")[2].partition("#")[0])))
 
 
 def _back(back: str) -> str:

@@ -176,6 +176,13 @@ def test_a_press_never_leads_away_from_the_inbox(operator: Client) -> None:
     assert answer["Location"] == "/flags?q=x"
 
 
+def test_a_way_back_that_is_no_address_leads_to_the_inbox_all_the_same(operator: Client) -> None:
+    flag = FlagFactory()
+    answer = press(operator, "acknowledged", flag, back="//[::1/flags?q=x")
+    assert (answer.status_code, answer["Location"]) == (302, "/flags?q=x")
+    assert fresh(flag).acknowledged_by
+
+
 @pytest.mark.parametrize(
     ("act", "fields", "sentence"),
     [
