@@ -108,6 +108,21 @@ def test_what_is_over_cannot_be_acted_on() -> None:
     assert acts() == []
 
 
+@pytest.mark.parametrize("act", list(Act))
+def test_a_press_on_many_flags_costs_a_fixed_number_of_queries(act: Act, django_assert_max_num_queries: Any) -> None:
+    flags = [FlagFactory(acknowledged_at=NOW if act is Act.PUT_BACK else None) for _ in range(30)]
+    with django_assert_max_num_queries(6):  # with the savepoint's two
+        assert do(act, *flags, text="known", until=TOMORROW, assignee="noor") == 30
+    assert len(acts()) == 30
+
+
+def test_the_longest_names_there_are_can_be_acted_on_and_have_their_own_history() -> None:
+    names = {"entity": "e" * 200, "project": "p" * 200}
+    one, other = (FlagFactory(run=RunFactory(**names, run_id="r" * 199 + end)) for end in "ab")
+    assert do(Act.COMMENT, one, text="seen") == 1
+    assert [len(history_of(flag)) for flag in (one, other)] == [2, 1]
+
+
 # What outlives what
 
 
