@@ -23,7 +23,7 @@ from apps.flags.causes import Narrowed
 from apps.flags.history import history_of
 from apps.flags.models import Flag
 from apps.flags.rules.catalogue import meaning_of
-from apps.flags.triage import Act, Wish, triage
+from apps.flags.triage import Act, Done, Wish, triage
 from apps.workspaces.selectors import policy_of
 
 TEMPLATE = "board/flag.html"
@@ -46,7 +46,7 @@ def triage_flags(request: HttpRequest) -> HttpResponse:
     try:
         wish = _wish(request, now)
         chosen = _chosen(request.POST.getlist("flags"))
-        said, refused = _told(wish, triage(flags=chosen, wish=wish, now=now)), ""
+        said, refused = _told(wish, triage(flags=chosen, wish=wish, now=now, seen=chosen)), ""
     except Permanent as error:
         said, refused = "", str(error)
     if (one := request.POST.get("page", "")).isdecimal() and len(one) < NUMBER:
@@ -89,17 +89,22 @@ def _until(data: Mapping[str, str], now: datetime) -> datetime | None:
     return now + timedelta(hours=int(hours)) if hours.isdecimal() and len(hours) < 5 else None
 
 
-def _chosen(values: Iterable[str]) -> set[int]:
-    """Return the keys of fields such as ``3.17``: one box for each cause, or for each flag."""
-    parts = [part for value in values for part in value.split(".")]
-    chosen = {int(part) for part in parts if part.isdecimal() and len(part) < NUMBER}
+def _chosen(values: Iterable[str]) -> dict[int, str]:
+    """Return the keys of fields such as ``warning.3.17``, each with the severity that it had on the screen.
+
+    There is one box for each cause, or for each flag.
+    """
+    fields = [(value.partition(".")[0], value.split(".")) for value in values]
+    chosen = {int(one): seen for seen, parts in fields for one in parts if one.isdecimal() and len(one) < NUMBER}
     if not chosen:
         raise Permanent("Choose the flags first: tick the box of a cause or of a flag.")
     return chosen
 
 
-def _told(wish: Wish, changed: int) -> str:
-    return f"{count(changed, 'flag')} {_DONE[wish.act]}." if changed else "Nothing to do: they are that way already."
+def _told(wish: Wish, done: Done) -> str:
+    grown = f"{count(done.grown, 'flag')} grew worse meanwhile and stayed as before: look again." if done.grown else ""
+    changed = f"{count(done.changed, 'flag')} {_DONE[wish.act]}." if done.changed else ""
+    return " ".join(filter(None, (changed, grown))) or "Nothing to do: they are that way already, or over by now."
 
 
 _DONE = {

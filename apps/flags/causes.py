@@ -96,8 +96,8 @@ class Cause:
 
     @property
     def keys(self) -> str:
-        """The primary keys of its flags, such as ``3.17``: what a form sends back."""
-        return ".".join(str(flag.pk) for flag in self.flags)
+        """Its severity and the primary keys of its flags, such as ``warning.3.17``: what a form sends back."""
+        return ".".join((self.severity, *(str(flag.pk) for flag in self.flags)))
 
     @property
     def where(self) -> str:

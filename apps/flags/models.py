@@ -10,6 +10,10 @@ from apps.links.domain import JobTime
 SEVERITY_ORDER = {"critical": 0, "warning": 1, "note": 2}
 
 
+def is_worse(severity: str, than: str) -> bool:
+    return SEVERITY_ORDER.get(severity, 9) < SEVERITY_ORDER.get(than, 9)
+
+
 class RunStatus(models.Model):
     """The joined view of one run, made anew whenever one of its sources changed. Durations in seconds.
 

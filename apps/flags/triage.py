@@ -1,6 +1,6 @@
 """What people do with flags: take note, put off, assign, comment, clear by hand. Each act is audited, once."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -11,11 +11,12 @@ from django.db import transaction
 from apps.audit.models import AuditEvent
 from apps.audit.services import record_all
 from apps.core.errors import Permanent
-from apps.flags.models import Flag
+from apps.flags.models import SEVERITY_ORDER, Flag, is_worse
 from apps.flags.services import WOKEN
 
 LONGEST_SNOOZE = timedelta(days=365)
 LONGEST_TEXT = 500
+QUIETENING = frozenset({"acknowledged", "snoozed", "cleared-by-hand"})  # after these a flag calls nobody any more
 DOUBLE_PRESS = timedelta(minutes=1)
 
 
@@ -44,6 +45,14 @@ class Wish:
     assignee: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Done:
+    """How many flags an act changed, and how many it left alone because they grew worse than they were seen."""
+
+    changed: int
+    grown: int = 0
+
+
 def check_wish(wish: Wish, now: datetime) -> None:
     """Raise with a sentence for people unless the wish is complete."""
     if len(wish.text) > LONGEST_TEXT:
@@ -59,22 +68,31 @@ def check_wish(wish: Wish, now: datetime) -> None:
             raise Permanent("A flag can be put off for a year at the most; clear it by hand if it never matters.")
 
 
-def triage(*, flags: Iterable[int], wish: Wish, now: datetime) -> int:
-    """Do to these flags what somebody asks for; return how many it changed.
+def triage(*, flags: Iterable[int], wish: Wish, now: datetime, seen: Mapping[int, str] | None = None) -> Done:
+    """Do to these flags what somebody asks for.
 
     Flags that are over by now and flags that are that way already are left alone, so pressing twice is harmless.
+    ``seen`` is the severity that each had on the screen: what is decided of a warning is not decided of what grew
+    critical while somebody looked at it.
     """
     check_wish(wish, now)
     with transaction.atomic():
         found = Flag.objects.open().filter(pk__in=set(flags)).select_for_update(of=("self",))
         rows = found.select_related("run", "sweep").defer("run__config", "run__summary", "sweep__config")
-        moved = _moved(list(rows.order_by("pk")), wish, now)
+        held = list(rows.order_by("pk"))
+        grown = {flag.pk for flag in held if wish.act in QUIETENING and _grew(flag, seen or {})}
+        moved = _moved([flag for flag in held if flag.pk not in grown], wish, now)
         if moved and (values := _VALUES[wish.act](wish, now)):
             Flag.objects.filter(pk__in=[flag.pk for flag in moved]).update(**values)
         told = _detail(wish)
         acts = ((flag.subject, {"flag": flag.pk, **told}) for flag in moved)
         record_all(type=f"flag.{wish.act.value}", actor=wish.actor, acts=acts)
-    return len(moved)
+    return Done(len(moved), len(grown))
+
+
+def _grew(flag: Flag, seen: Mapping[int, str]) -> bool:
+    then = seen.get(flag.pk, "")
+    return then in SEVERITY_ORDER and is_worse(flag.severity, then)
 
 
 def _moved(flags: list[Flag], wish: Wish, now: datetime) -> list[Flag]:
