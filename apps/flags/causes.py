@@ -41,6 +41,7 @@ class OpenFlag:
     assignee: str = ""
     dismissed_by: str = ""
     dismissed_reason: str = ""
+    dismissed_at: datetime | None = None
 
     @property
     def words(self) -> str:
