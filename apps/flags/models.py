@@ -164,6 +164,8 @@ class Flag(models.Model):
         """Say in a few words why this open flag needs nobody now; empty where it does."""
         if self.quiet_since is not None:
             return "its condition is gone: over soon"
+        if self.dismissed_at is not None:
+            return f"cleared by hand by {self.dismissed_by}"
         if self.snoozed_until is not None and self.snoozed_until > now:
             return f"put off until {self.snoozed_until:%Y-%m-%d %H:%M} UTC by {self.snoozed_by}"
         return f"acknowledged by {self.acknowledged_by}" if self.acknowledged_at is not None else ""
