@@ -50,9 +50,10 @@ def triage_flags(request: HttpRequest) -> HttpResponse:
     except Permanent as error:
         said, refused = "", str(error)
     if (one := request.POST.get("page", "")).isdecimal() and len(one) < NUMBER:
-        return _flag_answer(request, int(one), said=said, refused=refused)
+        return _flag_answer(request, int(one), said=said, refused=refused, typed=_typed(request, refused))
     if htmx_of(request) or refused:
-        return answer(request, _view(request.POST.get("back", "")), said=said, refused=refused)
+        view = _view(request.POST.get("back", ""))
+        return answer(request, view, said=said, refused=refused, typed=_typed(request, refused))
     messages.info(request, said)
     return redirect(_back(request.POST.get("back", "")))
 
@@ -128,11 +129,19 @@ def _back(back: str) -> str:
     return f"{reverse('board:flags')}?{query}" if query else reverse("board:flags")
 
 
-def _flag_answer(request: HttpRequest, pk: int, *, said: str = "", refused: str = "") -> HttpResponse:
+def _typed(request: HttpRequest, refused: str) -> dict[str, Any]:
+    """Return what was written and ticked where it was refused: nobody has to write it again."""
+    data = request.POST
+    return {"text": data.get("text"), "until": data.get("until"), "flags": data.getlist("flags")} if refused else {}
+
+
+def _flag_answer(
+    request: HttpRequest, pk: int, *, said: str = "", refused: str = "", typed: Mapping[str, Any] | None = None
+) -> HttpResponse:
     if said and not htmx_of(request):
         messages.info(request, said)
         return redirect("board:flag", pk=pk)
-    context = {**_flag_context(request, pk), "said": said, "refused": refused}
+    context = {**_flag_context(request, pk), "said": said, "refused": refused, "typed": typed or {}}
     return render_page(request, TEMPLATE, context, partials=("flag",), status=422 if refused else 200)
 
 

@@ -44,6 +44,11 @@ class OpenFlag:
     dismissed_at: datetime | None = None
 
     @property
+    def sent(self) -> str:
+        """Its severity and its primary key, such as ``warning.3``: what a form sends back."""
+        return f"{self.severity}.{self.pk}"
+
+    @property
     def words(self) -> str:
         told = (self.rule, self.sweep_id, self.sweep_name, self.run_id, self.run_name, self.crash_class, self.node)
         return " ".join((*told, self.workspace, self.evidence, self.assignee)).lower()

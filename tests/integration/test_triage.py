@@ -296,6 +296,18 @@ def test_what_cannot_be_done_is_said_on_the_page_and_changes_nothing(
     assert acts() == []
 
 
+def test_what_was_refused_keeps_what_was_written_and_ticked(operator: Client) -> None:
+    flag = FlagFactory()
+    fields = {"act": "snoozed", "until": "2020-01-01T10:00", "text": 'long "words"'}
+    for more in ({}, {"page": str(flag.pk)}):
+        answer = operator.post("/flags/triage", {"flags": f"critical.{flag.pk}", **fields, **more})
+        text = answer.content.decode()
+        assert 'value="long &quot;words&quot;"' in text
+        assert 'value="2020-01-01T10:00"' in text
+        assert more or f'value="critical.{flag.pk}" checked' in text
+    assert " checked" not in operator.get("/flags").content.decode()
+
+
 def test_nothing_chosen_and_nonsense_chosen_are_said(operator: Client) -> None:
     for keys in ("", "x.y", "9" * 40, "999999"):
         answer = operator.post("/flags/triage", {"act": "acknowledged", "flags": keys}, follow=True)
