@@ -72,6 +72,7 @@ def _context(request: HttpRequest, view: Narrowed) -> dict[str, Any]:
         "here": url_of(view),
         "rows": [_row(cause, view, most) for cause in causes[:MOST]],
         "causes": len(causes),
+        "not_shown": max(0, len(causes) - MOST),
         "flags": len(wanted),
         "snoozed": 0 if view.show else sum(flag.standing(now) == "snoozed" for flag in every),
         "snoozed_url": url_of(Narrowed(show="snoozed")),
