@@ -105,6 +105,12 @@ def _together(key: str, causes: list[Cause], now: datetime) -> OpenCause:
     return OpenCause(key, replace(causes[0], flags=flags), any(calls_for_alert(flag, now) for flag in flags))
 
 
+def cleared_since(cause: Cause, since: datetime) -> Cause | None:
+    """Return ``cause`` with only those of its flags that people cleared by hand from ``since`` on; None without any."""
+    flags = tuple(flag for flag in cause.flags if flag.dismissed_at is not None and flag.dismissed_at >= since)
+    return replace(cause, flags=flags) if flags else None
+
+
 def narrowed(cause: Cause, scope: Scope) -> Narrowed:
     """Return the view of the inbox that shows what a message about ``cause`` tells."""
     return replace(cause.narrowed, workspace=scope.workspace)

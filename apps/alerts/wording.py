@@ -23,7 +23,10 @@ _MARKUP = re.compile(r"([*_~`|\[\]]){2,}|`|\]\(")
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """One change as a message tells it; ``cause`` is None when no flag of it is open any more."""
+    """One change as a message tells it; ``cause`` is None when no flag of it is open any more.
+
+    Of an end ``cause`` has the flags that people cleared by hand: their condition may well go on.
+    """
 
     change: Change
     severity: str
@@ -34,6 +37,13 @@ class Told:
     link: str
     was: str = ""
     cause: Cause | None = None
+
+    @property
+    def over(self) -> str:
+        """In which way it is over; empty while it is not."""
+        if self.change is not Change.RESOLVED:
+            return ""
+        return "cleared by hand" if self.cause else "resolved"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,17 +89,19 @@ def _subject(ordered: Sequence[Told], now: datetime) -> str:
     open_ones = [one for one in ordered if one.change is not Change.RESOLVED]
     figures = [(sum(one.severity == severity for one in open_ones), severity) for severity in SEVERITIES]
     said = [f"{number} {severity}" for number, severity in figures if number]
-    over = len(ordered) - len(open_ones)
-    return f"{_sign(first)} Sweepboard: " + ", ".join([*said, *([f"{over} resolved"] if over else [])])
+    for way in ("resolved", "cleared by hand"):
+        if over := sum(one.over == way for one in ordered):
+            said.append(f"{over} {way}")
+    return f"{_sign(first)} Sweepboard: " + ", ".join(said)
 
 
 def _sign(one: Told) -> str:
-    return "✓" if one.change is Change.RESOLVED else SIGNS.get(one.severity, "●")
+    return "✓" if one.over else SIGNS.get(one.severity, "●")
 
 
 def _head(one: Told) -> str:
-    if one.change is Change.RESOLVED:
-        return "✓ resolved"
+    if one.over:
+        return f"✓ {one.over}"
     return f"{_sign(one)} {one.severity}" + (f" (was {one.was})" if one.change is Change.WORSE and one.was else "")
 
 
@@ -103,11 +115,20 @@ def _place(one: Told, now: datetime) -> str:
 def _paragraph(one: Told, now: datetime) -> str:
     crash = f" · {one.crash_class}" if one.crash_class else ""
     lines = [f"{_head(one)} · {one.rule}{crash} · {_place(one, now)}"]
-    if one.change is Change.RESOLVED:
-        lines.append("No flag of this cause is open any more.")
+    if one.over:
+        lines += _by_whom(one.cause, now) if one.cause else ["No flag of this cause is open any more."]
     elif one.cause:
         lines += _evidence(one.cause, now)
     return "\n".join([*lines, one.link])
+
+
+def _by_whom(cause: Cause, now: datetime) -> list[str]:
+    """Say who cleared it and why, each reason once: nobody shall take it for mended."""
+    said = dict.fromkeys((flag.dismissed_by, flag.dismissed_reason) for flag in cause.flags)
+    lines = [f"- Cleared by hand by {quoted(who, now)}: {quoted(why, now)}" for who, why in [*said][:SHOWN_RUNS]]
+    if (more := len(said) - SHOWN_RUNS) > 0:
+        lines.append(f"- and for {count(more, 'more reason')}")
+    return [*lines, "The condition itself was not seen to end."]
 
 
 def _evidence(cause: Cause, now: datetime) -> list[str]:

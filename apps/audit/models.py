@@ -9,7 +9,7 @@ class AuditEvent(models.Model):
     at = models.DateTimeField(db_index=True)
     type = models.CharField(max_length=80)
     actor = models.CharField(max_length=150)
-    subject = models.CharField(max_length=300)
+    subject = models.CharField(max_length=700)  # a rule, an entity, a project and a run's id, each as long as may be
     detail = models.JSONField(default=dict)
 
     class Meta:

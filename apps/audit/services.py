@@ -1,7 +1,7 @@
 """Adding to the record."""
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -20,6 +20,13 @@ LONGEST_HOLD = 900.0  # seconds
 def record(*, type: str, actor: str, subject: str, **detail: Any) -> AuditEvent:
     """Add one event; call it inside the transaction of the act itself."""
     return AuditEvent.objects.create(at=utcnow(), type=type, actor=actor, subject=subject, detail=detail)
+
+
+def record_all(*, type: str, actor: str, acts: Iterable[tuple[str, dict[str, Any]]]) -> None:
+    """Add one event for each of ``acts`` (its subject and detail): what one press did to many things at once."""
+    now = utcnow()
+    events = (AuditEvent(at=now, type=type, actor=actor, subject=subject, detail=detail) for subject, detail in acts)
+    AuditEvent.objects.bulk_create(events, batch_size=1000)
 
 
 @dataclass

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
@@ -23,7 +23,7 @@ from apps.flags.causes import Narrowed
 from apps.flags.history import history_of
 from apps.flags.models import Flag
 from apps.flags.rules.catalogue import meaning_of
-from apps.flags.triage import Act, Wish, triage
+from apps.flags.triage import Act, Done, Wish, triage
 from apps.workspaces.selectors import policy_of
 
 TEMPLATE = "board/flag.html"
@@ -46,13 +46,14 @@ def triage_flags(request: HttpRequest) -> HttpResponse:
     try:
         wish = _wish(request, now)
         chosen = _chosen(request.POST.getlist("flags"))
-        said, refused = _told(wish, triage(flags=chosen, wish=wish, now=now)), ""
+        said, refused = _told(wish, triage(flags=chosen, wish=wish, now=now, seen=chosen)), ""
     except Permanent as error:
         said, refused = "", str(error)
     if (one := request.POST.get("page", "")).isdecimal() and len(one) < NUMBER:
-        return _flag_answer(request, int(one), said=said, refused=refused)
+        return _flag_answer(request, int(one), said=said, refused=refused, typed=_typed(request, refused))
     if htmx_of(request) or refused:
-        return answer(request, _view(request.POST.get("back", "")), said=said, refused=refused)
+        view = _view(request.POST.get("back", ""))
+        return answer(request, view, said=said, refused=refused, typed=_typed(request, refused))
     messages.info(request, said)
     return redirect(_back(request.POST.get("back", "")))
 
@@ -89,17 +90,22 @@ def _until(data: Mapping[str, str], now: datetime) -> datetime | None:
     return now + timedelta(hours=int(hours)) if hours.isdecimal() and len(hours) < 5 else None
 
 
-def _chosen(values: Iterable[str]) -> set[int]:
-    """Return the keys of fields such as ``3.17``: one box for each cause, or for each flag."""
-    parts = [part for value in values for part in value.split(".")]
-    chosen = {int(part) for part in parts if part.isdecimal() and len(part) < NUMBER}
+def _chosen(values: Iterable[str]) -> dict[int, str]:
+    """Return the keys of fields such as ``warning.3.17``, each with the severity that it had on the screen.
+
+    There is one box for each cause, or for each flag.
+    """
+    fields = [(value.partition(".")[0], value.split(".")) for value in values]
+    chosen = {int(one): seen for seen, parts in fields for one in parts if one.isdecimal() and len(one) < NUMBER}
     if not chosen:
         raise Permanent("Choose the flags first: tick the box of a cause or of a flag.")
     return chosen
 
 
-def _told(wish: Wish, changed: int) -> str:
-    return f"{count(changed, 'flag')} {_DONE[wish.act]}." if changed else "Nothing to do: they are that way already."
+def _told(wish: Wish, done: Done) -> str:
+    grown = f"{count(done.grown, 'flag')} grew worse meanwhile and stayed as before: look again." if done.grown else ""
+    changed = f"{count(done.changed, 'flag')} {_DONE[wish.act]}." if done.changed else ""
+    return " ".join(filter(None, (changed, grown))) or "Nothing to do: they are that way already, or over by now."
 
 
 _DONE = {
@@ -113,7 +119,8 @@ _DONE = {
 
 
 def _view(back: str) -> Narrowed:
-    return Narrowed.from_query(dict(parse_qsl(urlsplit(back).query)))
+    """Return the view that an address of the inbox carries; only what follows its question mark counts."""
+    return Narrowed.from_query(dict(parse_qsl(back.partition("?")[2].partition("#")[0])))
 
 
 def _back(back: str) -> str:
@@ -122,11 +129,19 @@ def _back(back: str) -> str:
     return f"{reverse('board:flags')}?{query}" if query else reverse("board:flags")
 
 
-def _flag_answer(request: HttpRequest, pk: int, *, said: str = "", refused: str = "") -> HttpResponse:
+def _typed(request: HttpRequest, refused: str) -> dict[str, Any]:
+    """Return what was written and ticked where it was refused: nobody has to write it again."""
+    data = request.POST
+    return {"text": data.get("text"), "until": data.get("until"), "flags": data.getlist("flags")} if refused else {}
+
+
+def _flag_answer(
+    request: HttpRequest, pk: int, *, said: str = "", refused: str = "", typed: Mapping[str, Any] | None = None
+) -> HttpResponse:
     if said and not htmx_of(request):
         messages.info(request, said)
         return redirect("board:flag", pk=pk)
-    context = {**_flag_context(request, pk), "said": said, "refused": refused}
+    context = {**_flag_context(request, pk), "said": said, "refused": refused, "typed": typed or {}}
     return render_page(request, TEMPLATE, context, partials=("flag",), status=422 if refused else 200)
 
 

@@ -1,6 +1,6 @@
 """The inbox of red flags: every open one, grouped by its cause, the worst first."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -44,9 +44,19 @@ def inbox_page(request: HttpRequest) -> HttpResponse:
     return answer(request, Narrowed.from_query(request.GET))
 
 
-def answer(request: HttpRequest, view: Narrowed, *, said: str = "", refused: str = "") -> HttpResponse:
-    """Show the inbox, with what came of an act; a refused one is answered as a form that was filled in wrongly."""
-    context = {**_context(request, view), "said": said, "refused": refused}
+def answer(
+    request: HttpRequest,
+    view: Narrowed,
+    *,
+    said: str = "",
+    refused: str = "",
+    typed: Mapping[str, Any] | None = None,
+) -> HttpResponse:
+    """Show the inbox, with what came of an act; a refused one is answered as a form that was filled in wrongly.
+
+    ``typed`` is then what was written and ticked in that form.
+    """
+    context = {**_context(request, view), "said": said, "refused": refused, "typed": typed or {}}
     return render_page(request, TEMPLATE, context, partials=("inbox",), status=422 if refused else 200)
 
 
@@ -62,6 +72,7 @@ def _context(request: HttpRequest, view: Narrowed) -> dict[str, Any]:
         "here": url_of(view),
         "rows": [_row(cause, view, most) for cause in causes[:MOST]],
         "causes": len(causes),
+        "not_shown": max(0, len(causes) - MOST),
         "flags": len(wanted),
         "snoozed": 0 if view.show else sum(flag.standing(now) == "snoozed" for flag in every),
         "snoozed_url": url_of(Narrowed(show="snoozed")),

@@ -67,8 +67,7 @@ def _narrowed(rows: QuerySet[Any], sweeps: Sequence[int] | None, workspace: str)
 
 def _flagged(flag: Flag, acts: dict[str, list[AuditEvent]], now: datetime) -> Discrepancy:
     assert flag.run is not None  # noqa: S101 - the query asks for run flags only
-    until = flag.cleared_at or flag.dismissed_at
-    events = acts[flag.subject] + acts[run_subject(flag.run)]
+    events = acts[flag.subject] + [event for event in acts[run_subject(flag.run)] if _is_of(event, flag.run)]
     within = [one for one in events if flag.opened_at <= one.at <= (flag.cleared_at or one.at)]
     return Discrepancy(
         run=flag.run,
@@ -76,18 +75,24 @@ def _flagged(flag: Flag, acts: dict[str, list[AuditEvent]], now: datetime) -> Di
         wandb_state=flag.wandb_state,
         slurm_state=flag.slurm_state,
         since=flag.opened_at,
-        until=until,
+        until=flag.cleared_at,
         rule=flag.rule,
         flag_pk=flag.pk,
         action=flag.action,
-        seen="" if until else flag.seen_at(now),
+        seen="" if flag.cleared_at else flag.seen_at(now),
         done=tuple(moment_of(event) for event in sorted(within, key=lambda one: (one.at, one.pk))),
     )
 
 
 def run_subject(run: Run) -> str:
-    """Return what the audit trail calls a run."""
+    """Return what the audit trail calls a run, and its namesakes in other projects too."""
     return f"run {run.run_id}"
+
+
+def _is_of(event: AuditEvent, run: Run) -> bool:
+    """Tell a run from its namesake of another project by the sweep, where the event names one."""
+    told = event.detail.get("sweep")
+    return told is None or told == (run.sweep.sweep_id if run.sweep else "")
 
 
 def _acts(flags: Iterable[Flag]) -> dict[str, list[AuditEvent]]:

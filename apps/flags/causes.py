@@ -41,6 +41,12 @@ class OpenFlag:
     assignee: str = ""
     dismissed_by: str = ""
     dismissed_reason: str = ""
+    dismissed_at: datetime | None = None
+
+    @property
+    def sent(self) -> str:
+        """Its severity and its primary key, such as ``warning.3``: what a form sends back."""
+        return f"{self.severity}.{self.pk}"
 
     @property
     def words(self) -> str:
@@ -96,8 +102,8 @@ class Cause:
 
     @property
     def keys(self) -> str:
-        """The primary keys of its flags, such as ``3.17``: what a form sends back."""
-        return ".".join(str(flag.pk) for flag in self.flags)
+        """Its severity and the primary keys of its flags, such as ``warning.3.17``: what a form sends back."""
+        return ".".join((self.severity, *(str(flag.pk) for flag in self.flags)))
 
     @property
     def where(self) -> str:

@@ -10,6 +10,10 @@ from apps.links.domain import JobTime
 SEVERITY_ORDER = {"critical": 0, "warning": 1, "note": 2}
 
 
+def is_worse(severity: str, than: str) -> bool:
+    return SEVERITY_ORDER.get(severity, 9) < SEVERITY_ORDER.get(than, 9)
+
+
 class RunStatus(models.Model):
     """The joined view of one run, made anew whenever one of its sources changed. Durations in seconds.
 
@@ -160,6 +164,8 @@ class Flag(models.Model):
         """Say in a few words why this open flag needs nobody now; empty where it does."""
         if self.quiet_since is not None:
             return "its condition is gone: over soon"
+        if self.dismissed_at is not None:
+            return f"cleared by hand by {self.dismissed_by}"
         if self.snoozed_until is not None and self.snoozed_until > now:
             return f"put off until {self.snoozed_until:%Y-%m-%d %H:%M} UTC by {self.snoozed_by}"
         return f"acknowledged by {self.acknowledged_by}" if self.acknowledged_at is not None else ""

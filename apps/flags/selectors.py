@@ -100,6 +100,7 @@ def _open_flag(flag: Flag) -> OpenFlag:
         assignee=flag.assignee,
         dismissed_by=flag.dismissed_by,
         dismissed_reason=flag.dismissed_reason,
+        dismissed_at=flag.dismissed_at,
         quiet_since=flag.quiet_since,
         run_pk=flag.run_id,
     )

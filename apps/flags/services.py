@@ -6,14 +6,14 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Max, Q
 
 from apps.audit.services import record
 from apps.core.memory import many_rows
 from apps.core.upsert import upsert
 from apps.flags.domain import Finding, SweepFacts
 from apps.flags.facts import Gathered, gather
-from apps.flags.models import SEVERITY_ORDER, Flag, RunStatus
+from apps.flags.models import Flag, RunStatus, is_worse
 from apps.flags.rules.crash import failure_of
 from apps.flags.rules.registry import RUN_RULES, SWEEP_RULES, Verdicts, judge, severity_of
 from apps.flags.sweep_facts import gather_sweeps
@@ -64,8 +64,8 @@ def _evaluate_batch(run_pks: list[int], now: datetime) -> set[int]:
     judged = [(_subject(one), judge(one.facts, RUN_RULES)) for one in gathered]
     with transaction.atomic():
         result = upsert(RunStatus, key=("run_id",), rows=[_status_row(one) for one in gathered])
-        held = Flag.objects.open().filter(run__in=[one.run.pk for one in gathered])
-        flagged = {run for run, _ in _keep_flags(list(held), judged, now) if run}
+        held = _held(Q(run__in=[one.run.pk for one in gathered]))
+        flagged = {run for run, _ in _keep_flags(held, judged, now) if run}
     return flagged | {status.run_id for status in result.changed}
 
 
@@ -75,8 +75,16 @@ def evaluate_sweeps(*, sweep_pks: Iterable[int], now: datetime) -> set[int]:
     facts = gather_sweeps(sweeps, now)
     judged = [(_sweep_subject(sweep, facts[sweep.pk]), judge(facts[sweep.pk], SWEEP_RULES)) for sweep in sweeps]
     with transaction.atomic():
-        held = Flag.objects.open().filter(sweep__in=sweeps, run=None)
-        return {sweep for _, sweep in _keep_flags(list(held), judged, now) if sweep}
+        held = _held(Q(sweep__in=sweeps, run=None))
+        return {sweep for _, sweep in _keep_flags(held, judged, now) if sweep}
+
+
+def _held(subjects: Q) -> list[Flag]:
+    """Return the open flags of these, their rows held, in the order in which a press holds them too.
+
+    What a person does meanwhile waits: it would be decided of a severity that is about to change.
+    """
+    return list(Flag.objects.open().filter(subjects).select_for_update().order_by("pk"))
 
 
 def _subject(one: Gathered) -> Subject:
@@ -176,21 +184,28 @@ def clear_settled_flags(*, now: datetime) -> int:
     settled = list(Flag.objects.open().filter(clears_at__lte=now).values_list("pk", flat=True))
     if not settled:
         return 0  # a pass that finds nothing changed writes nothing
-    return Flag.objects.open().filter(pk__in=settled, clears_at__lte=now).update(cleared_at=now)
+    with transaction.atomic():
+        held = [flag.pk for flag in _held(Q(pk__in=settled, clears_at__lte=now))]
+        return Flag.objects.filter(pk__in=held).update(cleared_at=now)
 
 
 def _inheriting(new: list[Flag], now: datetime) -> list[Flag]:
-    """Hand on to a flag that came back who it is assigned to, and until when it was put off."""
+    """Hand on to a flag that came back who it is assigned to, and until when it was put off, unless it is worse now.
+
+    The last occurrence counts: what somebody took back of it does not come back with an earlier one.
+    """
     runs = [flag.run_id for flag in new if flag.run_id]
     sweeps = [flag.sweep_id for flag in new if not flag.run_id]
     subjects = Q(run__in=runs) | Q(run=None, sweep__in=sweeps)
-    kept = Q(snoozed_until__gt=now) | ~Q(assignee="")
-    before = Flag.objects.filter(subjects & kept, rule__in={flag.rule for flag in new}).order_by("opened_at", "pk")
-    last = {(_key(flag), flag.rule): flag for flag in before} if new else {}
+    before = Flag.objects.filter(subjects, rule__in={flag.rule for flag in new})
+    latest = before.order_by().values("run", "sweep", "rule").annotate(last=Max("pk")).values("last")
+    rows = Flag.objects.filter(pk__in=latest).order_by("opened_at", "pk")
+    last = {(_key(flag), flag.rule): flag for flag in rows} if new else {}
     for flag in new:
         if (earlier := last.get((_key(flag), flag.rule))) is not None:
             flag.assignee = earlier.assignee
-            flag.snoozed_until, flag.snoozed_by = earlier.snoozed_until, earlier.snoozed_by
+            if not is_worse(flag.severity, earlier.severity):
+                flag.snoozed_until, flag.snoozed_by = earlier.snoozed_until, earlier.snoozed_by
     return new
 
 
@@ -214,7 +229,7 @@ def _new_flag(subject: Subject, rule: str, finding: Finding, now: datetime) -> F
 
 def _update(flag: Flag, subject: Subject, finding: Finding) -> bool:
     severity = severity_of(flag.rule, finding).value
-    worse = SEVERITY_ORDER[severity] < SEVERITY_ORDER.get(flag.severity, 9)
+    worse = is_worse(severity, flag.severity)
     woken = WOKEN if worse else {}
     if worse and any(getattr(flag, name) != value for name, value in WOKEN.items()):
         record(type="flag.grew-worse", actor="sweepboard", subject=flag.subject, flag=flag.pk, severity=severity)

@@ -7,6 +7,7 @@ from playwright.sync_api import expect
 
 from apps.flags.models import Flag, RunStatus
 from apps.slurm.models import Job
+from apps.sweeps.models import Run
 from tests.browser import seed
 from tests.browser.conftest import Complaints, Visit
 from tests.browser.test_board_looks import violations
@@ -118,6 +119,30 @@ def test_a_form_that_is_not_filled_in_says_so_and_keeps_what_was_ticked(visit: V
     page.get_by_role("checkbox", name="preempted-not-resumed, node g07").check()
     page.get_by_role("button", name="Clear with this reason").click()
     expect(page.locator("#triage-said")).to_contain_text("needs a reason")
+
+
+def test_the_enter_key_in_a_note_comments_and_decides_nothing(visit: Visit) -> None:
+    bad_node()
+    page = visit("/flags")
+    page.get_by_role("checkbox", name="preempted-not-resumed, node g07").check()
+    page.get_by_role("textbox", name="Note").fill("asked the cluster team")
+    page.get_by_role("textbox", name="Note").press("Enter")
+    expect(page.locator("#triage-said")).to_have_text("6 flags commented on.")
+    assert not Flag.objects.exclude(acknowledged_by="mira").exclude(acknowledged_by="").exists()
+
+
+@pytest.mark.parametrize("width", [390, 2560])
+def test_endless_words_and_turned_writing_break_no_page_of_a_flag(visit: Visit, width: int) -> None:
+    bad_node()
+    flag = Flag.objects.filter(rule="preempted-not-resumed").earliest("pk")
+    Flag.objects.filter(pk=flag.pk).update(evidence="a" * 900 + " \u202eturned", assignee="z" * 150)
+    Run.objects.filter(pk=flag.run_id).update(name="\u202eturned " + "x" * 300)
+    page = visit(f"/flags/{flag.pk}", viewport={"width": width, "height": 900})
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    page = visit("/flags?node=g07", viewport={"width": width, "height": 900})
+    bidi = "node => getComputedStyle(node).unicodeBidi"
+    for part in (page.locator(f"#run-of-{flag.pk}"), page.locator("li .told").first):
+        assert part.evaluate(bidi) == "isolate"
 
 
 def test_the_page_of_a_flag_breaks_no_wcag_rule_and_takes_a_comment(visit: Visit) -> None:

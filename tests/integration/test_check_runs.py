@@ -1,11 +1,16 @@
 """`manage.py check_runs`: the verdicts as lines, and an exit status by the worst open flag."""
 
 import json
+import os
+import subprocess
+import sys
 from io import StringIO
+from pathlib import Path
 
 import pytest
 from django.core.management import CommandError, call_command
 
+from apps.audit.models import SyncPass
 from apps.flags.services import evaluate_runs
 from tests.factories.moments import NOW, before
 from tests.factories.rows import (
@@ -14,9 +19,11 @@ from tests.factories.rows import (
     RunFactory,
     RunLinkFactory,
     SweepFactory,
+    SyncPassFactory,
     both_sources_answered,
 )
 
+ROOT = Path(__file__).parents[2]
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("noon")]
 
 
@@ -64,5 +71,41 @@ def test_people_get_a_line_a_run() -> None:
 
 
 def test_a_sweep_that_nobody_knows_is_an_error() -> None:
-    with pytest.raises(CommandError, match="No run of a sweep 'nope' is known"):
+    with pytest.raises(CommandError, match="No run of a sweep 'nope' is known") as said:
         call_command("check_runs", "--sweep", "nope")
+    assert said.value.returncode == 3
+    with pytest.raises(CommandError, match="a sweep 'x\\?'"):
+        call_command("check_runs", "--sweep", "x\udcff")  # how Python hands on bytes that are no text
+
+
+def test_what_was_never_read_is_unknown_and_not_calm() -> None:
+    SyncPass.objects.filter(source="wandb").delete()
+    with pytest.raises(CommandError, match="never read well") as said:
+        call_command("check_runs")
+    assert said.value.returncode == 3
+
+
+def test_a_source_that_was_silent_the_last_time_is_named() -> None:
+    SyncPassFactory(source="slurm", scope="memory", error="squeue did not answer within 20 s.")
+    said = StringIO()
+    with pytest.raises(SystemExit):
+        call_command("check_runs", stdout=StringIO(), stderr=said)
+    assert "slurm memory was not read: squeue did not answer" in said.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("command", "status"), [(["check_runs"], 3), (["check_runs", "--json"], 3), (["close_run", "x", "--yes"], 1)]
+)
+@pytest.mark.parametrize("url", ["postgres://nobody@127.0.0.1:1/none", "sqlite:///{folder}/empty.sqlite3"])
+def test_without_a_database_a_sentence_says_so(url: str, command: list[str], status: int, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "manage.py", *command],
+        cwd=ROOT,
+        env={**os.environ, "SWEEPBOARD_HOME": str(tmp_path), "DATABASE_URL": url.format(folder=tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (status, "")
+    assert "The database cannot be read: " in done.stderr
+    assert "Traceback" not in done.stderr

@@ -122,3 +122,14 @@ def test_limits_that_cannot_be_read_are_told_and_the_defaults_hold(tmp_path: Pat
 def test_without_a_path_it_says_what_to_name() -> None:
     done = call()
     assert (done.returncode, "Name at least one log" in done.stderr) == (2, True)
+
+
+def test_a_reader_that_has_enough_ends_it_quietly() -> None:
+    command = [sys.executable, "manage.py", "classify_logs", str(CRASHES), "--json"]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert json.loads(process.stdout.readline())
+        process.stdout.close()
+        assert process.stderr.read() == ""
+    assert process.returncode == 141

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from apps.board import inbox
 from apps.flags.models import Flag
 from tests.factories.moments import before
 from tests.factories.rows import FlagFactory, JobFactory, RunFactory, RunStatusFactory, SweepFactory, SyncPassFactory
@@ -68,6 +69,22 @@ def test_hostile_names_are_text(viewer: Client) -> None:
     text = page(viewer)
     assert "<script>alert" not in text
     assert "<img src=x>" not in text
+
+
+def test_what_is_not_shown_is_counted_and_no_link_leads_where_one_is(
+    viewer: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inbox, "MOST", 4)
+    sweep = SweepFactory()
+    for _ in range(6):
+        FlagFactory()
+        FlagFactory(run=RunFactory(sweep=sweep))
+    text = viewer.get("/flags").content.decode()
+    assert "3 causes more, less urgent than these, are not shown: narrow the filters." in text
+    one = viewer.get(f"/flags?rule=zombie&crash=none&sweep={sweep.sweep_id}").content.decode()
+    assert "and 2 more, which are not shown" in one
+    assert 'id="more-' not in one
+    assert "not shown" not in viewer.get("/flags?q=nothing").content.decode()
 
 
 def test_an_empty_inbox_says_so_with_the_age_of_its_sources(viewer: Client) -> None:

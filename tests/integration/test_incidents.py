@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from apps.audit.services import record
 from apps.board.incidents import flagged_discrepancies, preemptions, unflagged_discrepancies
 from apps.board.report import active_sweeps_markdown
 from apps.flags.models import Flag
@@ -56,6 +57,25 @@ def test_what_was_done_to_an_earlier_occurrence_is_not_told_of_a_later_one() -> 
     again = FlagFactory(run=flag.run, sweep=flag.sweep, rule="zombie", opened_at=NOW + timedelta(hours=1))
     told = {one.flag_pk: len(one.done) for one in flagged_discrepancies(NOW)}
     assert told == {flag.pk: 1, again.pk: 0}
+
+
+def test_what_was_cleared_by_hand_disagrees_until_it_really_ends(viewer: Client) -> None:
+    flag = flagged(opened_at=before(hours=2))
+    triage(flags=[flag.pk], wish=Wish(Act.DISMISS, "mira", "the node is being mended"), now=NOW)
+    (one,) = flagged_discrepancies(NOW, show="open")
+    assert (one.until, one.seen) == (None, "cleared by hand by mira")
+    assert [(deed.what, deed.note) for deed in one.done] == [("cleared by hand", "the node is being mended")]
+    assert "cleared by hand by mira" in viewer.get("/discrepancies?show=open").content.decode()
+    assert "open (zombie)" in active_sweeps_markdown("", NOW)
+
+
+def test_what_was_done_to_a_namesake_of_another_project_is_not_told(viewer: Client) -> None:
+    flag = flagged(opened_at=before(hours=2))
+    assert flag.run is not None
+    for sweep in (flag.sweep.sweep_id, "another"):
+        record(type="run.close.done", actor=f"of {sweep}", subject=f"run {flag.run.run_id}", sweep=sweep)
+    (one,) = flagged_discrepancies(NOW)
+    assert [deed.who for deed in one.done] == [f"of {flag.sweep.sweep_id}"]
 
 
 def test_a_flag_that_speaks_of_no_disagreement_is_not_in_the_log() -> None:

@@ -1,18 +1,21 @@
 """Living with flags: what people do with them, that it is kept, and that it is done once."""
 
+import threading
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import Client
 
 from apps.audit.models import AuditEvent
 from apps.core.errors import Permanent
+from apps.flags import services
 from apps.flags.history import history_of
 from apps.flags.models import Flag
 from apps.flags.selectors import checked_runs, flag_counts, open_flags
 from apps.flags.services import evaluate_runs
-from apps.flags.triage import Act, Wish, triage
+from apps.flags.triage import Act, Done, Wish, triage
 from apps.sweeps.models import Run
 from tests.factories.moments import NOW, before
 from tests.factories.rows import (
@@ -30,7 +33,7 @@ TOMORROW = NOW + timedelta(days=1)
 
 
 def do(act: Act, *flags: Flag, **values: Any) -> int:
-    return triage(flags=[flag.pk for flag in flags], wish=Wish(act, "mira", **values), now=NOW)
+    return triage(flags=[flag.pk for flag in flags], wish=Wish(act, "mira", **values), now=NOW).changed
 
 
 def acts() -> list[tuple[str, str]]:
@@ -108,6 +111,21 @@ def test_what_is_over_cannot_be_acted_on() -> None:
     assert acts() == []
 
 
+@pytest.mark.parametrize("act", list(Act))
+def test_a_press_on_many_flags_costs_a_fixed_number_of_queries(act: Act, django_assert_max_num_queries: Any) -> None:
+    flags = [FlagFactory(acknowledged_at=NOW if act is Act.PUT_BACK else None) for _ in range(30)]
+    with django_assert_max_num_queries(6):  # with the savepoint's two
+        assert do(act, *flags, text="known", until=TOMORROW, assignee="noor") == 30
+    assert len(acts()) == 30
+
+
+def test_the_longest_names_there_are_can_be_acted_on_and_have_their_own_history() -> None:
+    names = {"entity": "e" * 200, "project": "p" * 200}
+    one, other = (FlagFactory(run=RunFactory(**names, run_id="r" * 199 + end)) for end in "ab")
+    assert do(Act.COMMENT, one, text="seen") == 1
+    assert [len(history_of(flag)) for flag in (one, other)] == [2, 1]
+
+
 # What outlives what
 
 
@@ -144,6 +162,79 @@ def test_a_flag_that_grows_worse_calls_again_whatever_was_decided() -> None:
     assert acts()[-1] == ("flag.grew-worse", "sweepboard")
 
 
+def come_and_go(run: Run, *minutes: float) -> Flag:
+    """Judge a run as silent and as well in turns, and return the flag that is open at the end."""
+    for turn, at in enumerate(minutes):
+        Run.objects.update(heartbeat_at=before(minutes=45) if turn % 2 == 0 else NOW)
+        evaluate_with_checkpoint(run, at)
+        if turn % 2:
+            evaluate_with_checkpoint(run, at + 10)
+    return Flag.objects.open().get(rule="stale-heartbeat")
+
+
+def test_what_was_taken_back_does_not_come_back_with_an_earlier_occurrence() -> None:
+    run = RunLinkFactory().run
+    first = come_and_go(run, 0)
+    do(Act.SNOOZE, first, until=TOMORROW)
+    do(Act.ASSIGN, first, assignee="noor")
+    second = come_and_go(run, 0, 1, 12)
+    assert (second.assignee, second.snoozed_until) == ("noor", TOMORROW)
+    do(Act.PUT_BACK, second)
+    do(Act.ASSIGN, second, assignee="")
+    third = come_and_go(run, 12, 13, 24)
+    assert third.pk != second.pk
+    assert (third.assignee, third.snoozed_until) == ("", None)
+
+
+def test_a_flag_that_comes_back_worse_within_its_snooze_calls_and_keeps_its_assignee() -> None:
+    run = RunFactory(heartbeat_at=before(minutes=31))
+    RunLinkFactory(run=run, job=JobFactory(state="COMPLETED", end_at=before(minutes=30)))
+    said = {"snoozed_until": TOMORROW, "snoozed_by": "mira", "assignee": "noor", "cleared_at": before(minutes=1)}
+    FlagFactory(run=run, sweep=run.sweep, rule="zombie", severity="warning", **said)
+    evaluate_with_checkpoint(run)
+    again = Flag.objects.open().get(rule="zombie")
+    assert (again.severity, again.assignee, again.snoozed_until) == ("critical", "noor", None)
+
+
+@pytest.mark.parametrize("act", [Act.ACKNOWLEDGE, Act.SNOOZE, Act.DISMISS])
+def test_what_was_decided_of_a_warning_is_not_decided_of_what_grew_critical_meanwhile(
+    operator: Client, act: Act
+) -> None:
+    grown, same = FlagFactory(severity="critical"), FlagFactory(severity="warning")
+    fields = {"act": act.value, "text": "known", "hours": "4", "back": ""}
+    answer = operator.post("/flags/triage", {"flags": f"warning.{grown.pk}.{same.pk}", **fields}, follow=True)
+    assert "1 flag grew worse meanwhile" in answer.content.decode()
+    assert list(Flag.objects.calling(NOW)) == [grown]
+    operator.post("/flags/triage", {"flags": f"critical.{grown.pk}", **fields})
+    assert list(Flag.objects.calling(NOW)) == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_press_in_the_middle_of_an_evaluation_waits_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = RunFactory(heartbeat_at=before(minutes=31))
+    RunLinkFactory(run=run, job=JobFactory(state="COMPLETED", end_at=before(minutes=30)))
+    flag = FlagFactory(run=run, sweep=run.sweep, rule="zombie", severity="warning")
+    keep, done = services._keep_flags, []
+
+    def press_now() -> None:
+        wish = Wish(Act.ACKNOWLEDGE, "mira")
+        done.append(triage(flags=[flag.pk], wish=wish, now=NOW, seen={flag.pk: "warning"}))
+        connection.close()
+
+    presser = threading.Thread(target=press_now)
+
+    def slow(*args: Any) -> Any:
+        presser.start()
+        presser.join(1)
+        return keep(*args)
+
+    monkeypatch.setattr(services, "_keep_flags", slow)
+    evaluate_with_checkpoint(run)
+    presser.join(30)
+    assert done == [Done(0, grown=1)]
+    assert (fresh(flag).severity, flag.acknowledged_at) == ("critical", None)
+
+
 def test_the_history_tells_all_occurrences_and_acts_newest_first() -> None:
     run = RunFactory()
     FlagFactory(run=run, sweep=run.sweep, rule="zombie", opened_at=before(hours=9), cleared_at=before(hours=8))
@@ -176,6 +267,13 @@ def test_a_press_never_leads_away_from_the_inbox(operator: Client) -> None:
     assert answer["Location"] == "/flags?q=x"
 
 
+def test_a_way_back_that_is_no_address_leads_to_the_inbox_all_the_same(operator: Client) -> None:
+    flag = FlagFactory()
+    answer = press(operator, "acknowledged", flag, back="//[::1/flags?q=x")
+    assert (answer.status_code, answer["Location"]) == (302, "/flags?q=x")
+    assert fresh(flag).acknowledged_by
+
+
 @pytest.mark.parametrize(
     ("act", "fields", "sentence"),
     [
@@ -196,6 +294,18 @@ def test_what_cannot_be_done_is_said_on_the_page_and_changes_nothing(
     assert answer.status_code == 422
     assert sentence in answer.content.decode()
     assert acts() == []
+
+
+def test_what_was_refused_keeps_what_was_written_and_ticked(operator: Client) -> None:
+    flag = FlagFactory()
+    fields = {"act": "snoozed", "until": "2020-01-01T10:00", "text": 'long "words"'}
+    for more in ({}, {"page": str(flag.pk)}):
+        answer = operator.post("/flags/triage", {"flags": f"critical.{flag.pk}", **fields, **more})
+        text = answer.content.decode()
+        assert 'value="long &quot;words&quot;"' in text
+        assert 'value="2020-01-01T10:00"' in text
+        assert more or f'value="critical.{flag.pk}" checked' in text
+    assert " checked" not in operator.get("/flags").content.decode()
 
 
 def test_nothing_chosen_and_nonsense_chosen_are_said(operator: Client) -> None:

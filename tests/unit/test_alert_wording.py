@@ -58,6 +58,20 @@ def test_a_rise_says_what_it_was_and_an_end_that_it_is_over() -> None:
     assert "It hung." not in over.body
 
 
+def test_what_was_cleared_by_hand_is_told_with_who_and_why_and_not_as_a_recovery() -> None:
+    by_hand = replace(told(), change=Change.RESOLVED, cause=causes_of(
+        flags(14, dismissed_by="mira", dismissed_reason="being mended, @channel", dismissed_at=NOW))[0])  # fmt: skip
+    one = message([by_hand], NOW, BOARD)
+    assert one.subject == "✓ cleared by hand: preempted-not-resumed, 14 runs on node g07"
+    assert one.body.splitlines()[1:3] == [
+        "- Cleared by hand by mira: being mended, @\u200bchannel",
+        "The condition itself was not seen to end.",
+    ]
+    assert "resolved" not in one.body.splitlines()[0]
+    both = message([by_hand, told(change=Change.RESOLVED)], NOW, BOARD)
+    assert both.subject == "✓ Sweepboard: 1 resolved, 1 cleared by hand"
+
+
 def test_several_changes_are_one_message_the_worst_first() -> None:
     several = [told(1, Change.RESOLVED), told(2, severity="note"), told(3), told(1, severity="warning")]
     one = message(several, NOW, BOARD)

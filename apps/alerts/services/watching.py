@@ -14,7 +14,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.urls import reverse
 
-from apps.alerts.domain import Change, OpenCause, Step, is_worse, narrowed, open_causes, steps
+from apps.alerts.domain import Change, OpenCause, Step, cleared_since, is_worse, narrowed, open_causes, steps
 from apps.alerts.models import AlertCause, AlertChange, AlertChannel, AlertDelivery
 from apps.alerts.selectors import changes_that_wait, known_causes, told_deliveries
 from apps.alerts.timing import Due, Manners, ready
@@ -102,7 +102,8 @@ def make_message(
     chosen = [change for change in waiting if change.pk in picked]
     if not chosen:
         return None
-    told = [_told(change, found.get(change.cause.key)) for change in chosen]
+    by_hand = _cleared_by_hand(chosen, channel, now)
+    told = [_told(change, found.get(change.cause.key), by_hand.get(change.cause.key)) for change in chosen]
     text = message(told, now, settings.PUBLIC_URL + reverse("board:flags"))
     delivery = AlertDelivery.objects.create(
         channel=channel, subject=text.subject[:300], body=text.body, made_at=now, next_try_at=now
@@ -220,9 +221,20 @@ def _manners(channel: AlertChannel, config: AlertsConfig) -> Manners:
     )
 
 
-def _told(change: AlertChange, found: OpenCause | None) -> Told:
+def _cleared_by_hand(changes: Sequence[AlertChange], channel: AlertChannel, now: datetime) -> dict[str, OpenCause]:
+    """Return the causes of which flags were cleared by hand, where an end is to be told: that is no recovery."""
+    if not any(change.kind == Change.RESOLVED for change in changes):
+        return {}
+    return open_causes(open_flags(dismissed=True), channel.scope, now)
+
+
+def _told(change: AlertChange, found: OpenCause | None, by_hand: OpenCause | None) -> Told:
     cause, kind = change.cause, Change(change.kind)
-    current = found.cause if found and kind is not Change.RESOLVED else None
+    if kind is Change.RESOLVED:
+        current = cleared_since(by_hand.cause, cause.opened_at) if by_hand else None
+    else:
+        current = found.cause if found else None
+    show = "show=cleared&" if current and kind is Change.RESOLVED else ""
     return Told(
         change=kind,
         severity=current.severity if current and kind is Change.OPENED else change.severity,
@@ -231,6 +243,6 @@ def _told(change: AlertChange, found: OpenCause | None) -> Told:
         crash_class=cause.crash_class,
         where=cause.where,
         runs=current.runs if current else cause.runs,
-        link=f"{settings.PUBLIC_URL}{reverse('board:flags')}?{cause.query}",
+        link=f"{settings.PUBLIC_URL}{reverse('board:flags')}?{show}{cause.query}",
         cause=current,
     )

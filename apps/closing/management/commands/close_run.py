@@ -13,6 +13,7 @@ from apps.closing.selectors import check_can_close, evidence_of, run_named
 from apps.closing.services import ask_for_closing, drive_closing
 from apps.closing.tasks import tools
 from apps.core.clock import utcnow
+from apps.core.commands import as_text, database_told
 from apps.core.errors import SweepboardError
 
 NOT_CONFIRMED = 3
@@ -25,11 +26,17 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("run_id", help="W&B's id of the run")
-        parser.add_argument("--project", default="", help="entity/project, where several have a run of that id")
+        parser.add_argument("run_id", type=as_text, help="W&B's id of the run")
+        parser.add_argument(
+            "--project", default="", type=as_text, help="entity/project, where several have a run of that id"
+        )
         parser.add_argument("--yes", action="store_true", help="close it; without this, only the evidence is shown")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        with database_told(1):
+            self._close(options)
+
+    def _close(self, options: dict[str, Any]) -> None:
         try:
             run = run_named(options["run_id"], options["project"])
             self.stdout.write(f"Run {run.run_id} of {run.project_path}")

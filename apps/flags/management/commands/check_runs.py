@@ -7,30 +7,53 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from apps.audit.selectors import freshness
 from apps.core.clock import utcnow
+from apps.core.commands import as_text, database_told
 from apps.core.units import with_ages
 from apps.flags.domain import Resumable
 from apps.flags.selectors import CheckedRun, checked_runs
 
 EXIT = {"critical": 2, "warning": 1}
+UNKNOWN = 3
 
 
 class Command(BaseCommand):
-    help = "Tell the next action of each run. Exit status: 0 calm, 1 a warning is open, 2 something critical is."
+    help = (
+        "Tell the next action of each run. Exit status: 0 calm, 1 a warning is open, 2 something critical is; "
+        "3 it cannot be told: no database, nothing ever read, or an unknown sweep."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--sweep", default="", help="only the runs of this sweep (its id)")
+        parser.add_argument("--sweep", default="", type=as_text, help="only the runs of this sweep (its id)")
         parser.add_argument("--all", action="store_true", help="ended runs without a flag as well")
         parser.add_argument("--json", dest="as_json", action="store_true", help="a JSON line for each run")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        with database_told(UNKNOWN):
+            self._check(options)
+
+    def _check(self, options: dict[str, Any]) -> None:
+        self._tell_silence()
         runs = checked_runs(options["sweep"], everything=options["all"])
         if options["sweep"] and not runs and not checked_runs(options["sweep"], everything=True):
-            raise CommandError(f"No run of a sweep '{options['sweep']}' is known; `manage.py sync` reads W&B again.")
+            raise CommandError(
+                f"No run of a sweep '{options['sweep']}' is known; `manage.py sync` reads W&B again.",
+                returncode=UNKNOWN,
+            )
         now = utcnow()
         for one in runs:
             self.stdout.write(json.dumps(_line(one, now)) if options["as_json"] else _sentence(one))
         sys.exit(max((EXIT.get(one.severity, 0) for one in runs), default=0))
+
+    def _tell_silence(self) -> None:
+        """Say which source was not read well the last time; what was never read at all is not calm but unknown."""
+        sources = freshness()
+        for one in sources:
+            if one.error:
+                self.stderr.write(f"{one.source} {one.scope} was not read: {one.error}")
+        if not any(one.source == "wandb" and one.good_at for one in sources):
+            raise CommandError("W&B was never read well; `manage.py sync` reads it.", returncode=UNKNOWN)
 
 
 def _line(one: CheckedRun, now: Any) -> dict[str, Any]:
