@@ -16,6 +16,7 @@ def beat_schedule() -> dict[str, dict[str, Any]]:
         "look-for-gone-runs": _every(config.wandb.deletions_seconds, "ops.look_for_gone_runs"),
         "drive-uploads": _every(15, "sweeps.drive_uploads", Queue.ACTIONS),
         "drive-closings": _every(15, "closing.drive_closings", Queue.ACTIONS),
+        "drive-resumes": _every(10, "resume.drive_resumes", Queue.ACTIONS),
         "thin-out": _every(86_400, "ops.thin_out"),
     }
 

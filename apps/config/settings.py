@@ -35,6 +35,7 @@ INSTALLED_APPS = [
     "apps.links",
     "apps.checkpoints",
     "apps.flags",
+    "apps.resume",
     "apps.closing",
     "apps.board",
     "apps.ops",
@@ -139,6 +140,7 @@ RUN_FOLDERS = "apps.sweeps.adapters.wandb_local.WandbRunFolders"
 UPLOADER = "apps.sweeps.adapters.wandb_sync.WandbSync"
 RUN_CLOSER = "apps.sweeps.adapters.wandb_close.WandbCloser"
 LOG_STORE = "apps.joblogs.adapters.filesystem.FilesystemLogStore"
+CHECKPOINT_PROVER = "apps.checkpoints.adapters.no_prover.NoProver"
 CHECKPOINT_STORE = "apps.checkpoints.adapters.filesystem.FilesystemCheckpointStore"
 
 AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]

@@ -29,12 +29,14 @@ class Permission(StrEnum):
     UPLOAD_RUNS = "upload-runs"
     TRIAGE_FLAGS = "triage-flags"
     CLOSE_RUNS = "close-runs"
+    RESUME_RUNS = "resume-runs"
+    OVERRIDE_GATE = "override-gate"
     MANAGE_USERS = "manage-users"
 
 
 _GRANTS: dict[Role, frozenset[Permission]] = {
     Role.VIEWER: frozenset({Permission.VIEW_BOARD}),
-    Role.OPERATOR: frozenset(Permission) - {Permission.MANAGE_USERS},
+    Role.OPERATOR: frozenset(Permission) - {Permission.MANAGE_USERS, Permission.OVERRIDE_GATE},
     Role.ADMIN: frozenset(Permission),
 }
 

@@ -32,9 +32,8 @@ stale_heartbeat_minutes = 1
 dead_job_grace_minutes = 0.5
 note = "sample policy: fast completion below 72 s, stale heartbeat after 1 min"
 
-[workspace.resume]
+[workspace.recipe]
 script = "experiments/resume.sbatch"
-args = ["{{run_id}}"]
 """
 
 
