@@ -24,9 +24,10 @@ $(VENV)/.requirements: requirements.txt | $(BIN)/python
 	@$(PIP) -r requirements.txt
 	@touch $@
 
-$(VENV)/.test-requirements: tests/requirements.txt requirements.txt | $(BIN)/python
+$(VENV)/.test-requirements: tests/requirements.txt tests/requirements-torch.txt requirements.txt | $(BIN)/python
 	@echo "Setting up .venv with the tools for tests …"
 	@$(PIP) -r tests/requirements.txt
+	@$(PIP) -r tests/requirements-torch.txt
 	@touch $@ $(VENV)/.requirements
 
 test: $(VENV)/.test-requirements ## set up, then run the linters and every layer of tests

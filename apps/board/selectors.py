@@ -35,6 +35,7 @@ from apps.board.figures import (
     ticking_gpu_seconds,
 )
 from apps.board.view import BoardView
+from apps.checkpoints.models import Verification
 from apps.core.clock import utcnow
 from apps.flags.models import Flag
 from apps.links.selectors import agent_job_states
@@ -184,6 +185,7 @@ def runs_of(sweep_pks: Iterable[int]) -> QuerySet[Run]:
         Run.objects.filter(sweep__in=sweep_pks)
         .select_related("status", "status__job", "checkpoint", "sweep", "history")
         .prefetch_related(Prefetch("flags", Flag.objects.standing().order_by("severity", "rule"), to_attr="open_flags"))
+        .prefetch_related(Prefetch("verifications", Verification.objects.exclude(sound=""), to_attr="proofs"))
         .defer("config", "summary")
         .annotate(is_live=live_first("state"))
         .order_by("is_live", "-created_at", "-pk")

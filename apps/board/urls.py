@@ -1,6 +1,6 @@
 from django.urls import path
 
-from apps.board import flag_views, gpu_views, inbox, incident_views, offline, views
+from apps.board import checkpoint_views, flag_views, gpu_views, inbox, incident_views, offline, views
 
 app_name = "board"
 urlpatterns = [
@@ -12,6 +12,8 @@ urlpatterns = [
     path("flags/<int:pk>", flag_views.flag_page, name="flag"),
     path("discrepancies", incident_views.discrepancies_page, name="discrepancies"),
     path("preemptions", incident_views.preemptions_page, name="preemptions"),
+    path("runs/<int:pk>/checkpoints", checkpoint_views.checkpoints_page, name="checkpoints"),
+    path("runs/<int:pk>/checkpoints/verify", checkpoint_views.verify, name="verify"),
     path("gpu-hours", gpu_views.gpu_hours_page, name="gpu-hours"),
     path("board/sweep-status.md", views.sweep_status_text, name="sweep-status"),
     path("offline", offline.offline_page, name="offline"),

@@ -8,13 +8,22 @@ from django.db import transaction
 
 from apps.checkpoints.domain import newest
 from apps.checkpoints.models import Checkpoint
-from apps.checkpoints.ports import CheckpointStore
+from apps.checkpoints.ports import CheckpointStore, FoundCheckpoint
 from apps.core.errors import Transient
 from apps.core.upsert import upsert
 from apps.sweeps.models import Run
 from apps.workspaces.models import Workspace
 
 log = structlog.get_logger(__name__)
+
+
+def checkpoints_of(*, run: Run, workspace: Workspace, store: CheckpointStore) -> list[FoundCheckpoint]:
+    """Return every checkpoint of a run, by the patterns of its workspace; ``Transient`` where they cannot be listed."""
+    patterns = [
+        pattern.format_map({"run_id": escape(run.run_id), "sweep_id": "*", "job_id": "*", "task_id": "*"})
+        for pattern in workspace.patterns("checkpoints")
+    ]
+    return store.find(workspace.path, patterns)
 
 
 def find_checkpoints(*, runs: Iterable[Run], workspaces: dict[str, Workspace], store: CheckpointStore) -> set[int]:
@@ -27,12 +36,8 @@ def find_checkpoints(*, runs: Iterable[Run], workspaces: dict[str, Workspace], s
         workspace = workspaces.get(run.project_path)
         if workspace is None:
             continue
-        patterns = [
-            pattern.format_map({"run_id": escape(run.run_id), "sweep_id": "*", "job_id": "*", "task_id": "*"})
-            for pattern in workspace.patterns("checkpoints")
-        ]
         try:
-            found = store.find(workspace.path, patterns)
+            found = checkpoints_of(run=run, workspace=workspace, store=store)
         except Transient as error:
             log.warning("checkpoints.unlistable", run=run.run_id, error=str(error))
             continue

@@ -43,6 +43,10 @@ CONFIG_FILE = env.str("SWEEPBOARD_CONFIG", default="")
 HOST = env.str("HOST", default="127.0.0.1")
 PORT = env.int("PORT", default=8000)
 EXTRA_HOSTS = env.list("SWEEPBOARD_HOSTS", default=[])
+_NAMES = [name for name in EXTRA_HOSTS if name[:1] not in ("", ".", "*")]  # those are patterns
+PUBLIC_URL = env.str("SWEEPBOARD_URL", default="").rstrip("/") or (
+    f"https://{_NAMES[0]}" if _NAMES else f"http://{HOST}:{PORT}"
+)
 DATABASE_URL = env.str("DATABASE_URL", default="")
 REDIS_URL = env.str("REDIS_URL", default="")
 WANDB_BASE_URL = env.str("WANDB_BASE_URL", default="")

@@ -1,6 +1,7 @@
 """What `make run` checks before it starts anything. Every problem is a sentence that says what to set."""
 
 import fcntl
+import re
 import socket
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +34,7 @@ class Plan:
 def plan_start() -> Plan:
     """Check every setting and return what to run; ``CannotStart`` or ``ConfigError`` says what to set."""
     _check_port()
+    _check_public_url()
     check_services()
     config = current_config()
     if settings.SAMPLE or not (settings.WANDB_API_KEY or config.wandb.api_key):
@@ -81,6 +83,14 @@ def _check_port() -> None:
                 f"{env.HOST}:{env.PORT} cannot be used ({error.strerror}). Set PORT (or HOST) to another one, "
                 "or stop what listens there; it may be another Sweepboard."
             ) from error
+
+
+def _check_public_url() -> None:
+    if not re.fullmatch(r"https?://[^\s/?#]+(/[^\s?#]*)?", settings.PUBLIC_URL):
+        raise CannotStart(
+            f"SWEEPBOARD_URL is '{settings.PUBLIC_URL}', which is no address of a web page. Set it to what people "
+            "open, such as https://sweepboard.example.org."
+        )
 
 
 def _check_database() -> None:

@@ -37,6 +37,7 @@ INSTALLED_APPS = [
     "apps.flags",
     "apps.resume",
     "apps.closing",
+    "apps.alerts",
     "apps.board",
     "apps.ops",
     "apps.config",
@@ -122,6 +123,7 @@ CONFIG_FILE = env.CONFIG_FILE
 WANDB_BASE_URL = env.WANDB_BASE_URL
 WANDB_API_KEY = env.WANDB_API_KEY
 SLURM_CONF = env.SLURM_CONF
+PUBLIC_URL = env.PUBLIC_URL  # without a slash at its end
 SAMPLE = env.SAMPLE
 
 # Adapters by dotted path: imported by `wiring` modules, and by nobody else.
@@ -140,8 +142,10 @@ RUN_FOLDERS = "apps.sweeps.adapters.wandb_local.WandbRunFolders"
 UPLOADER = "apps.sweeps.adapters.wandb_sync.WandbSync"
 RUN_CLOSER = "apps.sweeps.adapters.wandb_close.WandbCloser"
 LOG_STORE = "apps.joblogs.adapters.filesystem.FilesystemLogStore"
-CHECKPOINT_PROVER = "apps.checkpoints.adapters.no_prover.NoProver"
+CHECKPOINT_PROVER = "apps.checkpoints.adapters.byte_prover.ByteProver"
 CHECKPOINT_STORE = "apps.checkpoints.adapters.filesystem.FilesystemCheckpointStore"
+
+ALERT_SENDER = "apps.alerts.adapters.apprise.AppriseSender"
 
 AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]

@@ -28,9 +28,11 @@ class Permission(StrEnum):
     SYNC_NOW = "sync-now"
     UPLOAD_RUNS = "upload-runs"
     TRIAGE_FLAGS = "triage-flags"
+    VERIFY_CHECKPOINTS = "verify-checkpoints"
     CLOSE_RUNS = "close-runs"
     RESUME_RUNS = "resume-runs"
     OVERRIDE_GATE = "override-gate"
+    MANAGE_ALERTS = "manage-alerts"
     MANAGE_USERS = "manage-users"
 
 
@@ -57,9 +59,13 @@ def role_of(user: AbstractBaseUser | AnonymousUser) -> Role | None:
     return Role.VIEWER
 
 
-def is_allowed(user: AbstractBaseUser | AnonymousUser, permission: Permission) -> bool:
-    role = role_of(user)
+def permits(role: Role | None, permission: Permission) -> bool:
+    """Tell whether a role, where somebody has one, comes with ``permission``."""
     return role is not None and permission in _GRANTS[role]
+
+
+def is_allowed(user: AbstractBaseUser | AnonymousUser, permission: Permission) -> bool:
+    return permits(role_of(user), permission)
 
 
 def check_allowed(user: AbstractBaseUser | AnonymousUser, permission: Permission) -> None:

@@ -161,6 +161,9 @@ class RunFacts:
     checkpoint_step: int | None = None
     checkpoint_at: datetime | None = None
     checkpoint_epoch: float | None = None
+    checkpoint_sound: str = ""  # pass, fail, unknown or unsafe by its proof; empty where it is not proven as it is
+    checkpoint_flaw: str = ""  # why it is not sound
+    good_checkpoint: str = ""  # name of the newest other one that passed
     last_loss: float | None = None
     loss_is_finite: bool = True
     logged_anything: bool = True

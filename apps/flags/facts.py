@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from apps.audit.selectors import Freshness, freshness
+from apps.checkpoints.models import Verification
 from apps.flags.domain import Evidence, JobFacts, Progress, ProgressSource, RunFacts, Twin
 from apps.flags.progress import Reading, progress_from
-from apps.flags.run_extras import checkpoint_facts, logged_facts, twins_of
+from apps.flags.run_extras import checkpoint_facts, logged_facts, proofs_of, twins_of
 from apps.joblogs.endings import clue_from
 from apps.joblogs.models import LogTrace
 from apps.joblogs.selectors import traces_by_job
@@ -50,6 +51,7 @@ class _Pool:
     workspaces: dict[str, Workspace]
     unsynced: dict[int, datetime]
     twins: dict[int, Twin]
+    proofs: dict[int, list[Verification]]
 
 
 def gather(run_pks: Iterable[int], now: datetime) -> list[Gathered]:
@@ -66,6 +68,7 @@ def gather(run_pks: Iterable[int], now: datetime) -> list[Gathered]:
         workspaces=workspace_by_project(),
         unsynced=unsynced_since(run.pk for run in runs),
         twins=twins_of(runs),
+        proofs=proofs_of(runs),
     )
     return [_gather_one(run, pool, now) for run in runs]
 
@@ -96,7 +99,7 @@ def _gather_one(run: Run, pool: _Pool, now: datetime) -> Gathered:
         twin=pool.twins.get(run.pk),
         offline=run.offline,
         unsynced_since=pool.unsynced.get(run.pk),
-        **checkpoint_facts(run),
+        **checkpoint_facts(run, pool.proofs.get(run.pk, ())),
         **logged_facts(run, own),
     )
     if current is None:

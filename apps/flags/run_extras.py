@@ -1,10 +1,12 @@
 """Further facts of runs: what was logged, how it can be repeated, checkpoints, and earlier runs that were the same."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 from django.db.models import Q
 
+from apps.checkpoints.models import Verification
 from apps.flags.domain import Twin
 from apps.flags.reading import config_facts, curves_of, differences, logs_gpu_memory
 from apps.joblogs.models import LogTrace
@@ -16,15 +18,30 @@ NOT_NUMBERS = ("NaN", "Infinity", "-Infinity", "nan", "inf", "-inf")
 LEAST_EPOCHS = 1.0
 
 
-def checkpoint_facts(run: Run) -> dict[str, Any]:
+def checkpoint_facts(run: Run, proofs: Sequence[Verification] = ()) -> dict[str, Any]:
+    """Return what is known of the newest checkpoint; a proof counts while the checkpoint is as it was proven."""
     checkpoint = getattr(run, "checkpoint", None)
     if checkpoint is None:
         return {}
+    own = next((one for one in proofs if one.holds_for(checkpoint)), None)
+    good = [one for one in proofs if one.sound == "pass" and one.path != checkpoint.path]
+    best = max(good, key=lambda one: (-1 if one.step is None else one.step, one.modified_at), default=None)
     return {
+        "checkpoint_sound": own.sound if own else "",
+        "checkpoint_flaw": own.reason if own and own.sound != "pass" else "",
+        "good_checkpoint": Path(best.path).name if best else "",
         "checkpoint_step": checkpoint.step,
         "checkpoint_at": checkpoint.modified_at,
         "checkpoint_epoch": checkpoint.epoch,
     }
+
+
+def proofs_of(runs: Iterable[Run]) -> dict[int, list[Verification]]:
+    """Return what was proven of the checkpoints of these runs, in one query."""
+    found: dict[int, list[Verification]] = {}
+    for one in Verification.objects.filter(run__in=[run.pk for run in runs]).exclude(sound=""):
+        found.setdefault(one.run_id, []).append(one)
+    return found
 
 
 def logged_facts(run: Run, traces: list[LogTrace]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 
 from django.db.models import Max
 
+from apps.alerts.services.thinning import drop_old
 from apps.audit.models import SyncPass
 from apps.audit.services import sync_pass
 from apps.slurm.models import Job
@@ -24,6 +25,7 @@ def thin_out(*, policy: RetentionConfig, now: datetime) -> dict[str, int]:
     with sync_pass(source="retention", scope="old rows") as tally:
         dropped["histories"] = _old_histories(now - timedelta(days=policy.history_days))
         dropped["jobs"] = _old_jobs(now - timedelta(days=policy.jobs_days))
+        dropped["alerts"] = drop_old(before=now - timedelta(days=policy.alerts_days))
         dropped["passes"] = _old_passes(now - timedelta(days=policy.passes_days))
         tally.changed = sum(dropped.values())
     return dropped

@@ -15,6 +15,7 @@ from apps.audit.services import mark_joined, note_health, sync_pass
 from apps.board.report import write_reports
 from apps.checkpoints.configs import read_run_configs
 from apps.checkpoints.services import find_checkpoints
+from apps.checkpoints.verifying import mark_judged, runs_newly_proven
 from apps.checkpoints.wiring import checkpoint_store
 from apps.core.clock import utcnow
 from apps.core.errors import SweepboardError
@@ -185,7 +186,9 @@ def _join(runs: set[int], sweeps: set[int], jobs: set[int], progress: Progress) 
         touched |= find_checkpoints(runs=look_at, workspaces=workspace_by_project(), store=checkpoint_store())
         touched |= read_run_configs(runs=look_at, workspaces=workspace_by_project(), store=checkpoint_store())
         progress("flags")
-        changed = evaluate_runs(run_pks=touched, now=now)
+        proven = runs_newly_proven()
+        changed = evaluate_runs(run_pks=touched | proven, now=now)
+        mark_judged(run_pks=proven, before=now)
         live_sweeps = set(Sweep.objects.live().values_list("pk", flat=True))
         evaluate_sweeps(sweep_pks=sweeps | live_sweeps, now=now)
         clear_settled_flags(now=now)

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -183,6 +184,26 @@ class RetentionConfig(_Section):
     history_days: int = Field(default=90, ge=1, description="samples of what ended runs logged")
     jobs_days: int = Field(default=365, ge=1, description="ended jobs that carried no run of a sweep")
     passes_days: int = Field(default=30, ge=1, description="notes of passes over W&B, Slurm and the folders")
+    alerts_days: int = Field(default=90, ge=1, description="messages of alert channels, and causes that are over")
+
+
+def _zone(value: str) -> str:
+    try:
+        ZoneInfo(value)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise ValueError(f"'{value}' is no time zone; write one such as Europe/Berlin, or UTC") from error
+    return value
+
+
+class AlertsConfig(_Section):
+    """Messages about red flags; where they go is set on the screen /alerts."""
+
+    settle_seconds: int = Field(
+        default=60, ge=0, le=3600, description="how long a new cause waits, so that all its runs are in one message"
+    )
+    timezone: Annotated[str, AfterValidator(_zone)] = Field(
+        default="UTC", description="in which the channels' quiet hours are meant, such as Europe/Berlin"
+    )
 
 
 class SweepboardConfig(_Section):
@@ -190,6 +211,7 @@ class SweepboardConfig(_Section):
     slurm: SlurmConfig = SlurmConfig()
     retention: RetentionConfig = RetentionConfig()
     logs: LogsConfig = LogsConfig()
+    alerts: AlertsConfig = AlertsConfig()
     workspace: list[WorkspaceConfig] = []
 
     @model_validator(mode="after")

@@ -7,6 +7,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from apps.workspaces.config import (
+    AlertsConfig,
     ClusterConfig,
     LogsConfig,
     RetentionConfig,
@@ -40,6 +41,7 @@ def sample_config() -> str:
         f"# {SlurmConfig.model_fields['cluster'].description}:\n"
         + _commented(_section("[[slurm.cluster]]", "slurm.cluster", ClusterConfig)),
         _section("[logs]", "logs", LogsConfig),
+        _section("[alerts]", "alerts", AlertsConfig),
         _section("[retention]", "retention", RetentionConfig),
         "# One [[workspace]] for each checkout on the shared filesystem.",
         _section("[[workspace]]", "workspace", WorkspaceConfig, leave_out=("sweep_policy",)),

@@ -157,7 +157,7 @@ def test_old_samples_jobs_and_passes_go_and_what_people_need_stays() -> None:
     good = SyncPassFactory(started_at=old, finished_at=old)
     failed = SyncPassFactory(started_at=old, finished_at=old, error="down")
     dropped = thin_out(policy=RetentionConfig(), now=NOW)
-    assert dropped == {"histories": 1, "jobs": 1, "passes": 1}
+    assert dropped == {"histories": 1, "jobs": 1, "alerts": 0, "passes": 1}
     assert (RunHistory.objects.get(run=run).metric, RunHistory.objects.get(run=live).metric) == ([], [[0, 1]])
     assert set(Job.objects.all()) == {carried, young}
     assert set(SyncPass.objects.exclude(source="retention")) == {good, failed}

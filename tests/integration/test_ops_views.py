@@ -168,6 +168,14 @@ def test_each_wrong_setting_is_named_in_a_sentence(planned: Any, tmp_path: Path)
     assert "Check REDIS_URL" in problem()
 
 
+@pytest.mark.parametrize(
+    "address", ["sweepboard.example.org", "ftp://sweepboard.example.org", "https://", "https://a b"]
+)
+def test_an_address_that_nobody_could_open_is_named(planned: Any, address: str) -> None:
+    planned.PUBLIC_URL = address
+    assert "SWEEPBOARD_URL" in problem()
+
+
 def test_a_root_that_is_no_folder_is_named(planned: Any, workspace_root: Path) -> None:
     workspace_root.rename(workspace_root.with_name("moved"))
     assert "The root of workspace 'glue'" in problem()

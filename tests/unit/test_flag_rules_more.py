@@ -323,3 +323,23 @@ def test_no_curve_breaks_a_rule(values: list[float], minimize: bool) -> None:
     for rule in (health.diverged, health.plateau, health.overfitting):
         finding = rule(run_facts(curves=curves))
         assert finding is None or finding.evidence
+
+
+# checkpoint-bad
+
+
+@pytest.mark.parametrize(("sound", "word"), [("fail", "is broken"), ("unsafe", "must not be loaded")])
+def test_a_bad_newest_checkpoint_is_told_with_what_to_restore_from(sound: str, word: str) -> None:
+    told = {"checkpoint_sound": sound, "checkpoint_flaw": "storage 0 is missing", "wandb_state": "crashed"}
+    assert (
+        fires(checkpoints.checkpoint_bad, **told) == f"The newest checkpoint (step 400) {word}: storage 0 is missing."
+    )
+    finding = checkpoints.checkpoint_bad(run_facts(**told, good_checkpoint="step_300.pt"))
+    assert finding is not None
+    assert finding.action == "restore from step_300.pt"
+
+
+@pytest.mark.parametrize("sound", ["", "pass", "unknown"])
+def test_a_checkpoint_that_is_not_proven_bad_raises_nothing(sound: str) -> None:
+    assert fires(checkpoints.checkpoint_bad, checkpoint_sound=sound) == ""
+    assert fires(checkpoints.checkpoint_bad, checkpoint_sound="fail", wandb_state="finished") == ""

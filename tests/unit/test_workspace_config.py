@@ -197,3 +197,10 @@ def test_a_file_that_is_no_text_says_so(tmp_path: Path) -> None:
     path.write_bytes(b"\xff\xfe")
     with pytest.raises(ConfigError, match=r"is not UTF-8 text \(byte 0\)"):
         load_config(path)
+
+
+def test_quiet_hours_are_meant_in_a_time_zone_that_exists() -> None:
+    assert parse_config('[alerts]\ntimezone = "Europe/Berlin"').alerts.timezone == "Europe/Berlin"
+    for nonsense in ("Mars/Base", "", "/etc/passwd", "../x"):
+        with pytest.raises(ConfigError, match=r"line 2, alerts\.timezone: .*no time zone"):
+            parse_config(f'[alerts]\ntimezone = "{nonsense}"')

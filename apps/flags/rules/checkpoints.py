@@ -31,6 +31,20 @@ def no_checkpoint_yet(facts: RunFacts) -> Finding | None:
     )
 
 
+@run_rule("checkpoint-bad", Severity.CRITICAL, needs=())
+def checkpoint_bad(facts: RunFacts) -> Finding | None:
+    """The newest checkpoint is broken, or unsafe to load: a resume from it would fail or lose training.
+
+    Practice: 'Checkpoint verification before a resume', the checkpoint is not corrupted.
+    """
+    if facts.checkpoint_sound not in ("fail", "unsafe") or facts.wandb_state == "finished":
+        return None
+    step = "" if facts.checkpoint_step is None else f" (step {facts.checkpoint_step})"
+    what = "is broken" if facts.checkpoint_sound == "fail" else "must not be loaded"
+    action = f"restore from {facts.good_checkpoint}" if facts.good_checkpoint else "verify the older ones; save anew"
+    return Finding(f"The newest checkpoint{step} {what}: {facts.checkpoint_flaw}.", action)
+
+
 @run_rule("checkpoint-stale", Severity.WARNING, needs=("wandb", "slurm"))
 def checkpoint_stale(facts: RunFacts) -> Finding | None:
     """A run trains on, and its newest checkpoint is old.

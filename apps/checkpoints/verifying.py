@@ -1,0 +1,154 @@
+"""Proving checkpoints: a wish is a row first, is driven until it is done, and nothing is read twice."""
+
+import hashlib
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import structlog
+from django.db import transaction
+from django.db.models import Q
+
+from apps.audit.services import record
+from apps.checkpoints.models import Checkpoint, Verification
+from apps.checkpoints.ports import FoundCheckpoint
+from apps.checkpoints.proof.files import stamp_of, watched
+from apps.checkpoints.proof.folders import files_of
+from apps.checkpoints.proof.look import prove
+from apps.checkpoints.proof.outcome import NotSound
+from apps.core.errors import AlreadyDone
+from apps.sweeps.models import Run
+
+log = structlog.get_logger(__name__)
+LEASE = timedelta(seconds=60)  # renewed while it reads; a dead worker's claim ends with it
+TOLD_EVERY = 2.0  # seconds
+NIGHTLY = timedelta(hours=24)
+MACHINE = "sweepboard"
+Clock = Callable[[], datetime]
+
+
+def ask_for_proof(*, run: Run, found: FoundCheckpoint, actor: str, now: datetime) -> Verification:
+    """Note the wish that a checkpoint be proven; ``AlreadyDone`` where it is proven as it is, or under way."""
+    values = {"kind": found.kind, "step": found.step, "epoch": found.epoch, "bytes": found.bytes}
+    listed = {**values, "run": run, "modified_at": found.modified_at}
+    asked = {"asked_by": actor, "asked_at": now, "state": "queued", "claimed_at": None, "read_bytes": 0}
+    with transaction.atomic():
+        one, created = Verification.objects.get_or_create(path=str(found.path), defaults={**listed, **asked})
+        if not created:
+            _ask_again(one, {**listed, **asked}, now)
+        if actor != MACHINE:
+            record(type="checkpoint.verify.requested", actor=actor, subject=f"run {run.run_id}", path=str(found.path))
+    return Verification.objects.get(pk=one.pk)
+
+
+def _ask_again(one: Verification, values: dict[str, object], now: datetime) -> None:
+    if one.is_open and not (one.state == "running" and one.claimed_at and one.claimed_at < now - LEASE):
+        raise AlreadyDone("This checkpoint is being proven already.")
+    if one.state == "done" and one.sound != "unknown" and one.stamp == whole_stamp(Path(one.path)):
+        raise AlreadyDone("This checkpoint is proven as it is: nothing of it changed since.")
+    Verification.objects.filter(pk=one.pk).update(**values)
+
+
+def whole_stamp(path: Path) -> str:
+    """Return a digest of size, time and inode of every file of a checkpoint; empty where it cannot be listed."""
+    try:
+        files = files_of(path) if path.is_dir() else [path]
+    except (OSError, NotSound):
+        return ""
+    lines = "\n".join(f"{file.name} {stamp_of(file)}" for file in files)
+    return hashlib.sha256(lines.encode()).hexdigest()
+
+
+def unfinished_proofs(now: datetime) -> list[int]:
+    """Return those that nobody drives: never begun, or begun by a worker that was heard of no more."""
+    return list(Verification.objects.filter(_free(now)).order_by("asked_at", "pk").values_list("pk", flat=True))
+
+
+def _free(now: datetime) -> Q:
+    return Q(state="queued") | Q(state="running", claimed_at__lt=now - LEASE)
+
+
+def drive_proof(*, verification_pk: int, roots: Iterable[Path], clock: Clock) -> str:
+    """Prove one checkpoint, unless somebody else does; return what it is taken for, empty where nothing was done."""
+    claimed = Verification.objects.filter(_free(clock()), pk=verification_pk).update(
+        state="running", claimed_at=clock(), read_bytes=0
+    )
+    if not claimed:
+        return ""
+    one = Verification.objects.get(pk=verification_pk)
+    path, stamp = Path(one.path), whole_stamp(Path(one.path))
+    with watched(_Teller(one.pk, clock).heard):
+        proof = prove(path, roots=roots)
+    values = {"sound": proof.sound.value, "reason": proof.reason[:500], "seconds": proof.seconds, "stamp": stamp}
+    if proof.step is not None:
+        values["step"] = proof.step
+    ended = {"state": "done", "checked_at": clock(), "judged": False, "epoch": proof.epoch}
+    Verification.objects.filter(pk=one.pk, state="running").update(**values, **ended)
+    log.info("checkpoints.proven", run=one.run_id, path=one.path, sound=proof.sound.value, reason=proof.reason)
+    return proof.sound.value
+
+
+@dataclass
+class _Teller:
+    """Writes down how far the reading is, every few seconds, which renews the claim as well."""
+
+    pk: int
+    clock: Clock
+    read: int = 0
+    told: float = 0.0
+
+    def heard(self, amount: int) -> None:
+        self.read += amount
+        now = time.monotonic()
+        if now - self.told >= TOLD_EVERY:
+            self.told = now
+            Verification.objects.filter(pk=self.pk, state="running").update(
+                read_bytes=self.read, claimed_at=self.clock()
+            )
+
+
+def ask_for_newest(*, now: datetime) -> list[int]:
+    """Ask that the newest checkpoint of every live run be proven, unless one of the run was within a day."""
+    lately = Q(checked_at__gte=now - NIGHTLY) | Q(state__in=Verification.OPEN)
+    done = Verification.objects.filter(lately).values("run")
+    newest = Checkpoint.objects.filter(run__in=Run.objects.live()).exclude(run__in=done).select_related("run")
+    asked = []
+    for one in newest:
+        found = FoundCheckpoint(Path(one.path), one.kind, one.step, one.epoch, one.bytes, one.modified_at)
+        try:
+            asked.append(ask_for_proof(run=one.run, found=found, actor=MACHINE, now=now).pk)
+        except AlreadyDone:
+            continue
+    return asked
+
+
+def ask_for_older(*, bad: Verification, found: Iterable[FoundCheckpoint], now: datetime) -> Verification | None:
+    """Ask that the next older checkpoint of the run be proven, so that the newest good one gets known.
+
+    None where one of them passed already, or there is none that was not looked at.
+    """
+    proofs = {one.path: one for one in Verification.objects.filter(run=bad.run_id)}
+    for one in sorted(found, key=age_of, reverse=True):
+        known = proofs.get(str(one.path))
+        if known is not None and (known.sound == "pass" or known.is_open):
+            return None
+        if known is None and age_of(one) <= age_of(bad):
+            return ask_for_proof(run=bad.run, found=one, actor=MACHINE, now=now)
+    return None
+
+
+def age_of(one: FoundCheckpoint | Verification) -> tuple[int, datetime]:
+    """What the newest has most of: the step, then the time."""
+    return (-1 if one.step is None else one.step, one.modified_at)
+
+
+def runs_newly_proven() -> set[int]:
+    """Return the runs of which something was proven that their flags do not know of."""
+    return set(Verification.objects.filter(judged=False).values_list("run_id", flat=True))
+
+
+def mark_judged(*, run_pks: Iterable[int], before: datetime) -> None:
+    """Say that the flags of these runs know what was proven until ``before``."""
+    Verification.objects.filter(judged=False, run__in=set(run_pks), checked_at__lte=before).update(judged=True)
