@@ -5,6 +5,7 @@ from django.urls import include, path
 urlpatterns = [
     path("", include("apps.board.urls")),
     path("", include("apps.closing.urls")),
+    path("", include("apps.resume.urls")),
     path("", include("apps.alerts.urls")),
     path("", include("apps.ops.urls")),
 ]

@@ -102,6 +102,7 @@ def _open_flag(flag: Flag) -> OpenFlag:
         dismissed_reason=flag.dismissed_reason,
         quiet_since=flag.quiet_since,
         run_pk=flag.run_id,
+        verdict=status.verdict if status else "",
     )
 
 

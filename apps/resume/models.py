@@ -111,6 +111,23 @@ class ResumeRequest(models.Model):
         return Plan.from_json(self.plan)
 
     @property
+    def can_be_cancelled(self) -> bool:
+        return self.state in ("asked", "submitting", "submitted") and not self.cancel_by
+
+    @property
+    def steps(self) -> list[dict[str, str]]:
+        """The way of a resume, each step done, now, or yet to come; where it ended without being confirmed, none is."""
+        names = ["asked", "submitted", "running", "confirmed"]
+        at = {"submitting": 0, **{name: place for place, name in enumerate(names)}}.get(self.state)
+        if at is None:
+            reached = [True, self.submitted_at is not None, self.running_at is not None, False]
+            return [
+                {"name": name, "mark": "done" if done else "never"} for name, done in zip(names, reached, strict=True)
+            ]
+        marks = ["done"] * at + ["done" if self.state == "confirmed" else "now"] + ["to-come"] * (len(names) - at - 1)
+        return [{"name": name, "mark": mark} for name, mark in zip(names, marks, strict=True)]
+
+    @property
     def since(self) -> datetime:
         """When it came to where it is now."""
         return self.finished_at or self.running_at or self.submitted_at or self.asked_at
