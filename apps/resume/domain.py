@@ -114,9 +114,9 @@ def check_can_resume(lines: list[GateLine], override: str = "") -> None:
     if not lines:
         raise Refused("The gate was not checked yet.")
     if shut:
-        said = "; ".join(f"{line.title.lower()}: {line.evidence}" for line in shut[:2])
-        more = f" (and {len(shut) - 2} more)" if len(shut) > 2 else ""
-        raise Refused(f"The gate is shut. {said[0].upper()}{said[1:]}{more}")
+        said = "; ".join(f"{line.title}: {line.state} ({line.evidence.rstrip('.')})" for line in shut[:2])
+        more = f", and {len(shut) - 2} more" if len(shut) > 2 else ""
+        raise Refused(f"The gate is shut. {said}{more}.")
 
 
 def can_resume(lines: list[GateLine], override: str = "") -> bool:

@@ -87,7 +87,7 @@ def test_a_shut_gate_disables_the_button_with_its_sentence(operator: Client, lab
     check = lab.check()
     text = page(operator, lab)
     assert "disabled" in button(text)
-    assert "Not now: The gate is shut. Its sweep is not cancelled: W&amp;B says CANCELED of sweep swp1." in text
+    assert "Not now: The gate is shut. Its sweep is not cancelled: fail (W&amp;B says CANCELED of sweep swp1)." in text
     assert 'id="override"' not in text
     told = {"look": check.key, "override": "sweep", "reason": "we go on"}
     said = operator.post(f"/runs/{lab.run.pk}/resume/press", told, headers=HTMX).content.decode()

@@ -143,7 +143,9 @@ def test_each_line_says_what_it_knows(name: str, changes: dict[str, Any], state:
 
 def test_the_refusal_names_what_is_shut_and_how_much_more() -> None:
     lines = gate_lines(replace(OPEN, live_job=None, free_bytes=None, wandb_state=None))
-    with pytest.raises(Refused, match=r"^The gate is shut\. Config matches: .*; w&b run exists: .* \(and 3 more\)$"):
+    with pytest.raises(
+        Refused, match=r"^The gate is shut\. Config matches: unknown \(.*; W&B run exists: .*, and 3 more\.$"
+    ):
         check_can_resume(lines)
     with pytest.raises(Refused, match="was not checked yet"):
         check_can_resume([])
