@@ -35,6 +35,7 @@ INSTALLED_APPS = [
     "apps.links",
     "apps.checkpoints",
     "apps.flags",
+    "apps.memory",
     "apps.resume",
     "apps.closing",
     "apps.alerts",

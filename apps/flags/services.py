@@ -9,6 +9,7 @@ from django.db import transaction
 from django.db.models import Q
 
 from apps.audit.services import record
+from apps.core.memory import many_rows
 from apps.core.upsert import upsert
 from apps.flags.domain import Finding, SweepFacts
 from apps.flags.facts import Gathered, gather
@@ -52,15 +53,20 @@ def evaluate_runs(*, run_pks: Iterable[int], now: datetime) -> set[int]:
     """Join the sources of these runs anew and judge them; return the runs whose status or flags changed."""
     changed: set[int] = set()
     wanted = sorted(set(run_pks))
-    for start in range(0, len(wanted), BATCH):
-        gathered = gather(wanted[start : start + BATCH], now)
-        judged = [(_subject(one), judge(one.facts, RUN_RULES)) for one in gathered]
-        with transaction.atomic():
-            result = upsert(RunStatus, key=("run_id",), rows=[_status_row(one) for one in gathered])
-            changed |= {status.run_id for status in result.changed}
-            held = Flag.objects.open().filter(run__in=[one.run.pk for one in gathered])
-            changed |= {run for run, _ in _keep_flags(list(held), judged, now) if run}
+    with many_rows():
+        for start in range(0, len(wanted), BATCH):
+            changed |= _evaluate_batch(wanted[start : start + BATCH], now)
     return changed
+
+
+def _evaluate_batch(run_pks: list[int], now: datetime) -> set[int]:
+    gathered = gather(run_pks, now)
+    judged = [(_subject(one), judge(one.facts, RUN_RULES)) for one in gathered]
+    with transaction.atomic():
+        result = upsert(RunStatus, key=("run_id",), rows=[_status_row(one) for one in gathered])
+        held = Flag.objects.open().filter(run__in=[one.run.pk for one in gathered])
+        flagged = {run for run, _ in _keep_flags(list(held), judged, now) if run}
+    return flagged | {status.run_id for status in result.changed}
 
 
 def evaluate_sweeps(*, sweep_pks: Iterable[int], now: datetime) -> set[int]:

@@ -25,10 +25,17 @@ class LinkedJob:
     next_run_at: datetime | None
 
 
+# Long texts that nobody asks of an attempt that carried a run.
+_HOW_IT_WAS_SUBMITTED = tuple(
+    f"job__{name}" for name in ("comment", "work_dir", "command", "stdout_path", "stderr_path", "run_hint")
+)
+
+
 def jobs_of_runs(run_pks: Iterable[int]) -> dict[int, list[LinkedJob]]:
     """Return the attempts of each run, oldest first, in two queries."""
     wanted = set(run_pks)
-    links = list(RunLink.objects.filter(run__in=wanted).select_related("job").order_by("job__submit_at"))
+    rows = RunLink.objects.filter(run__in=wanted).select_related("job").defer(*_HOW_IT_WAS_SUBMITTED)
+    links = list(rows.order_by("job__submit_at"))
     siblings = _siblings({link.job_id for link in links})
     found: dict[int, list[LinkedJob]] = defaultdict(list)
     for link in links:

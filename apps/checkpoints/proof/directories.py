@@ -24,9 +24,7 @@ def check_directory(file: IO[bytes], size: int) -> None:
     tail = file.read()
     at = tail.rfind(END)
     if at < 0:
-        raise Broken(
-            f"its end is missing: it was cut off, or is still being written{sparse(os.fstat(descriptor_of(file)))}"
-        )
+        raise Broken(f"its end is missing: it was cut off{sparse(os.fstat(descriptor_of(file)))}")
     if len(tail) < at + 22:
         raise Broken("its end record is cut off")
     disk, first_disk, here, entries, length, offset = struct.unpack_from("<4H2L", tail, at + 4)
