@@ -4,7 +4,7 @@
 listed: nothing is known then. Below a root that answers, a folder that is not there holds no checkpoints.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -58,5 +58,8 @@ class Proof:
 
 
 class Prover(Protocol):
-    def prove(self, path: Path) -> Proof:
-        """What is in a checkpoint file or folder; whatever goes wrong is a ``Proof`` too, of unknown soundness."""
+    def prove(self, path: Path, heard: Callable[[int], None]) -> Proof:
+        """What is in a checkpoint file or folder; whatever goes wrong is a ``Proof`` too, of unknown soundness.
+
+        ``heard`` is told how many bytes were read, time and again: reading a large one takes minutes.
+        """

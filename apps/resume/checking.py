@@ -1,8 +1,9 @@
 """Looking at a run's gate: a row first, driven by the workers, because reading a checkpoint takes its time."""
 
+import time
 import uuid
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,6 +12,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Q
 
 from apps.core.errors import SweepboardError
+from apps.core.units import size
 from apps.resume.domain import CheckpointFact, GateFacts, GateLine
 from apps.resume.fresh import Tools, gate_facts
 from apps.resume.gate import gate_lines
@@ -20,7 +22,8 @@ from apps.sweeps.models import Run
 from apps.workspaces.selectors import workspace_by_project
 
 log = structlog.get_logger(__name__)
-LEASE = timedelta(minutes=12)  # longer than a task may take, because reading a checkpoint may
+LEASE = timedelta(minutes=3)  # longer than it takes to ask every source; renewed while a checkpoint is read
+TOLD_EVERY = 2.0  # seconds
 KEPT = 20  # looks at one run that are kept
 Clock = Callable[[], datetime]
 
@@ -58,7 +61,7 @@ def drive_check(*, check_pk: int, tools: Tools, clock: Clock) -> str:
         return GateCheck.objects.filter(pk=check_pk).values_list("state", flat=True).first() or "gone"
     check = GateCheck.objects.select_related("run__sweep").get(pk=check_pk)
     try:
-        facts = gate_facts(tools, check.run, now)
+        facts = gate_facts(tools, check.run, now, heard=_Teller(check_pk, clock).heard)
         values = {"lines": lines_as_json(gate_lines(facts)), "found": _found(tools, check.run, facts), "said": ""}
     except SweepboardError as error:
         values = {"said": str(error)}
@@ -69,6 +72,25 @@ def drive_check(*, check_pk: int, tools: Tools, clock: Clock) -> str:
     GateCheck.objects.filter(pk=check_pk, state="queued").update(state="done", checked_at=clock(), **values)
     _forget_old(check.run_id)
     return "done"
+
+
+@dataclass
+class _Teller:
+    """Writes down how much of the checkpoint is read, every few seconds, which renews the claim as well."""
+
+    pk: int
+    clock: Clock
+    read: int = 0
+    told: float = 0.0
+
+    def heard(self, amount: int) -> None:
+        self.read += amount
+        now = time.monotonic()
+        if now - self.told >= TOLD_EVERY:
+            self.told = now
+            GateCheck.objects.filter(pk=self.pk, state="queued").update(
+                claimed_at=self.clock(), said=f"{size(self.read)} of the checkpoint are read."
+            )
 
 
 def _forget_old(run_pk: int) -> None:

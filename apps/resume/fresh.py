@@ -23,6 +23,8 @@ from apps.sweeps.ports import LIVE_RUN_STATES, RunRecord, SweepSource
 from apps.workspaces.models import Workspace
 from apps.workspaces.selectors import policy_of, workspace_by_project
 
+Heard = Callable[[int], None]
+Reader = Callable[[FoundCheckpoint], CheckpointFact]
 MOST_READ = 4  # checkpoints that are read in search of a good one
 
 
@@ -37,11 +39,18 @@ class Tools:
 
 
 def gate_facts(
-    tools: Tools, run: Run, now: datetime, change: str = "", known: CheckpointFact | None = None
+    tools: Tools,
+    run: Run,
+    now: datetime,
+    *,
+    change: str = "",
+    known: CheckpointFact | None = None,
+    heard: Heard = lambda amount: None,
 ) -> GateFacts:
     """Ask W&B, Slurm and the files, read the newest checkpoint, and return what the gate needs to know.
 
     ``known`` is a checkpoint that was read before: the same file, of the same size and time, is not read again.
+    ``heard`` is told of the bytes that are read.
     """
     workspace = workspace_by_project().get(run.project_path)
     sweep = run.sweep
@@ -57,7 +66,7 @@ def gate_facts(
     facts = replace(facts, **_of_slurm(tools, run, now), **_of_wandb(tools, run, now))
     if workspace is None:
         return replace(facts, lacks=f"No workspace in sweepboard.toml names the project {run.project_path}.")
-    facts = replace(facts, **_of_files(tools, run, workspace, known))
+    facts = replace(facts, **_of_files(tools, run, workspace, _reading(tools, known, heard)))
     return replace(facts, **_how(tools, run, workspace))
 
 
@@ -114,12 +123,12 @@ def _of_sweep(tools: Tools, run: Run, record: RunRecord, now: datetime) -> dict[
     return {"sweep_id": sweep_id, "sweep_state": states.get(sweep_id)}
 
 
-def _of_files(tools: Tools, run: Run, workspace: Workspace, known: CheckpointFact | None) -> dict[str, Any]:
+def _of_files(tools: Tools, run: Run, workspace: Workspace, read: Reader) -> dict[str, Any]:
     told: dict[str, Any] = {}
     store = tools.store()
     try:
         found = store.find(workspace.path, _patterns(run, workspace, "checkpoints"))
-        told["checkpoints"] = _read(tools.prover(), found, known)
+        told["checkpoints"] = _read(found, read)
         folder = Path(told["checkpoints"][0].path).parent if told["checkpoints"] else workspace.path
         told["free_bytes"] = free_bytes(folder)
     except SweepboardError as error:
@@ -149,7 +158,7 @@ def _patterns(run: Run, workspace: Workspace, kind: str) -> list[str]:
     return [pattern.format_map(values) for pattern in workspace.patterns(kind)]
 
 
-def _read(prover: Prover, found: list[FoundCheckpoint], known: CheckpointFact | None) -> tuple[CheckpointFact, ...]:
+def _read(found: list[FoundCheckpoint], proven: Reader) -> tuple[CheckpointFact, ...]:
     """Read the newest, and older ones only in search of a good one."""
     left = list(found)
     read: list[CheckpointFact] = []
@@ -158,27 +167,34 @@ def _read(prover: Prover, found: list[FoundCheckpoint], known: CheckpointFact | 
         if one is None:
             break
         left.remove(one)
-        read.append(known if known is not None and _is_same(known, one) else _proven(prover, one))
+        read.append(proven(one))
         if read[-1].sound == "pass":
             break
     return tuple(read)
 
 
-def _is_same(known: CheckpointFact, one: FoundCheckpoint) -> bool:
-    return (known.path, known.bytes, known.modified_at) == (str(one.path), one.bytes, one.modified_at)
+def _reading(tools: Tools, known: CheckpointFact | None, heard: Heard) -> Reader:
+    """Return how one checkpoint is read: not at all where it is the known one, unchanged."""
 
+    def read(one: FoundCheckpoint) -> CheckpointFact:
+        if known is not None and (known.path, known.bytes, known.modified_at) == (
+            str(one.path),
+            one.bytes,
+            one.modified_at,
+        ):
+            return known
+        proof = tools.prover().prove(one.path, heard)
+        return CheckpointFact(
+            path=str(one.path),
+            step=one.step if one.step is not None else proof.step,
+            epoch=one.epoch if one.epoch is not None else proof.epoch,
+            bytes=one.bytes,
+            modified_at=one.modified_at,
+            sound=proof.sound,
+            reason=proof.reason,
+        )
 
-def _proven(prover: Prover, one: FoundCheckpoint) -> CheckpointFact:
-    proof = prover.prove(one.path)
-    return CheckpointFact(
-        path=str(one.path),
-        step=one.step if one.step is not None else proof.step,
-        epoch=one.epoch if one.epoch is not None else proof.epoch,
-        bytes=one.bytes,
-        modified_at=one.modified_at,
-        sound=proof.sound,
-        reason=proof.reason,
-    )
+    return read
 
 
 def _how(tools: Tools, run: Run, workspace: Workspace) -> dict[str, Any]:

@@ -51,7 +51,7 @@ def _gate_again(request: ResumeRequest, tools: Tools, now: datetime) -> tuple[li
     """Ask everything anew; ``Transient`` where only the unknown keeps the gate shut."""
     run = request.run
     change = "; ".join(applied(request.choices, crash_of(run)[0]).counts)
-    facts = gate_facts(tools, run, now, change, checkpoint_from(request.before))
+    facts = gate_facts(tools, run, now, change=change, known=checkpoint_from(request.before))
     lines = gate_lines(facts)
     shut = [line for line in lines if not line.passes and line.id != request.override]
     if shut and all(line.state is LineState.UNKNOWN for line in shut):

@@ -1,20 +1,17 @@
 """From the gate to the end of a resume: what is asked, what is submitted, and what becomes of it."""
 
-import threading
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from django.db import connection
 
 from apps.audit.models import AuditEvent
 from apps.checkpoints.ports import Proof
-from apps.core.errors import AlreadyDone, Permanent, SweepboardError, Transient
+from apps.core.errors import AlreadyDone, Permanent, Transient
+from apps.resume.checking import ask_for_check, drive_check, unfinished_checks
 from apps.resume.domain import Refused
 from apps.resume.models import GateCheck, ResumeRequest
-from apps.resume.services import FRESH, PATIENCE, ask_to_cancel, unfinished_resumes
-from apps.resume.submitting import SETTLE
+from apps.resume.services import FRESH, PATIENCE, ask_to_cancel
 from apps.slurm.ports import Submission
 from apps.sweeps.ports import RunJob
 from tests.factories.moments import before
@@ -168,18 +165,6 @@ def test_a_job_that_runs_without_a_word_to_w_and_b_fails_at_the_deadline_and_is_
     assert lab.scheduler.attempts[-1].state == "RUNNING"
 
 
-def test_a_second_press_and_a_used_look_do_nothing(lab: Lab) -> None:
-    check = lab.check()
-    lab.ask(check)
-    with pytest.raises(AlreadyDone):
-        lab.ask(check)
-    ResumeRequest.objects.update(state="failed")
-    check.refresh_from_db()
-    with pytest.raises(AlreadyDone):
-        lab.ask(check)
-    assert ResumeRequest.objects.count() == 1
-
-
 def test_an_old_look_at_the_gate_serves_nobody(lab: Lab) -> None:
     check = lab.check()
     lab.later(seconds=FRESH.total_seconds() + 1)
@@ -252,47 +237,6 @@ def test_a_resume_that_waits_can_be_cancelled_before_and_after_its_job_exists(la
         ask_to_cancel(request=request, actor="mia", now=lab.now)
 
 
-class Slow:
-    """A scheduler whose sbatch is broken off after Slurm accepted the job, once."""
-
-    def __init__(self, inner: Any, *, accepted: bool = True) -> None:
-        self._inner, self._accepted, self.broken = inner, accepted, False
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._inner, name)
-
-    def submit(self, submission: Submission) -> str:
-        if self.broken:
-            return str(self._inner.submit(submission))
-        self.broken = True
-        if self._accepted:
-            self._inner.submit(submission)
-        raise Transient("sbatch did not answer within 20 seconds.")
-
-
-@pytest.mark.parametrize("accepted", [True, False])
-def test_an_sbatch_that_times_out_makes_one_job_whether_slurm_took_it_or_not(lab: Lab, accepted: bool) -> None:
-    request, slow = lab.ask(), Slow(lab.scheduler, accepted=accepted)
-    assert lab.drive(request, slow) == "submitting"
-    lab.later(seconds=5)
-    assert lab.drive(request, slow) == ("submitted" if accepted else "submitting")
-    lab.later(seconds=SETTLE.total_seconds())
-    assert lab.drive(request, slow) == "submitted"
-    assert lab.jobs == ["1"]
-    assert lab.resumes_to_the_end(request) == "confirmed"
-
-
-def test_a_job_that_is_accepted_while_it_is_asked_for_again_leaves_one(lab: Lab) -> None:
-    """Slurm takes the first submission so late that the second one is under way: the later job is cancelled."""
-    request, slow = lab.ask(), Slow(lab.scheduler)
-    lab.drive(request, slow)
-    lab.later(minutes=2)
-    lab.scheduler.submit(lab.scheduler.submissions["1"])
-    assert lab.drive(request) == "submitted"
-    assert [(one.job_id, one.state) for one in lab.scheduler.attempts] == [("1", "PENDING"), ("2", "CANCELLED")]
-    assert ResumeRequest.objects.get().job_id == "1"
-
-
 def _requeue_lab(root: Path, settings: Any) -> Lab:
     settings.CONFIG_FILE = ""
     lab = Lab(root, requeue=True)
@@ -334,55 +278,6 @@ def test_a_recipe_whose_script_leads_out_or_is_missing_shuts_the_gate(lab: Lab) 
     assert "has no recipe" in lab.shut()["recipe"]
 
 
-def test_what_a_worker_without_a_claim_writes_counts_for_nothing(lab: Lab) -> None:
-    request = lab.ask()
-    ResumeRequest.objects.update(claimed_at=lab.now, attempts=1)
-    assert lab.drive(request) == "asked"
-    assert unfinished_resumes(lab.now) == []
-    assert unfinished_resumes(lab.now + timedelta(minutes=5)) == [request.pk]
-
-
-@pytest.mark.django_db(transaction=True)
-def test_fifty_presses_by_several_people_at_once_make_one_job(workspace_root: Path, settings: Any) -> None:
-    settings.CONFIG_FILE = ""
-    lab = Lab(workspace_root)
-    check, start = lab.check(), threading.Barrier(50)
-    told: list[str] = []
-
-    def press(number: int) -> None:
-        start.wait()
-        try:
-            lab.ask(GateCheck.objects.get(pk=check.pk), actor=f"person{number % 7}")
-            told.append("asked")
-        except SweepboardError as error:
-            told.append(type(error).__name__)
-        finally:
-            connection.close()
-
-    people = [threading.Thread(target=press, args=(number,)) for number in range(50)]
-    for one in people:
-        one.start()
-    for one in people:
-        one.join()
-    assert sorted(told) == ["AlreadyDone"] * 49 + ["asked"]
-    request = ResumeRequest.objects.get()
-    drivers = [threading.Thread(target=_drive, args=(lab, request)) for _ in range(8)]  # tasks that came eightfold
-    for one in drivers:
-        one.start()
-    for one in drivers:
-        one.join()
-    assert lab.jobs == ["1"]
-    assert lab.resumes_to_the_end(request) == "confirmed"
-    assert lab.jobs == ["1"]
-
-
-def _drive(lab: Lab, request: ResumeRequest) -> None:
-    try:
-        lab.drive(request)
-    finally:
-        connection.close()
-
-
 def test_the_summary_of_before_the_crash_confirms_nothing(lab: Lab) -> None:
     request = lab.ask()
     lab.drive(request)
@@ -392,3 +287,20 @@ def test_the_summary_of_before_the_crash_confirms_nothing(lab: Lab) -> None:
     lab.wandb(state="running", heartbeat_at=lab.now)  # the client says hello; nothing is logged yet
     assert lab.drive(request) == "running"
     assert lab.project.runs[0].summary["_timestamp"] == before(hours=1).timestamp()
+
+
+def test_a_look_that_reads_for_long_renews_its_claim_and_says_how_far_it_is(lab: Lab) -> None:
+    asked = ask_for_check(run=lab.run, actor="mia", now=lab.now)
+    told: list[tuple[str, bool]] = []
+
+    class Slowly:
+        def prove(self, path: Path, heard: Any) -> Proof:
+            lab.later(minutes=30)
+            heard(3 << 30)
+            said = GateCheck.objects.get(pk=asked.pk).said
+            told.append((said, unfinished_checks(lab.now) == []))
+            return Proof("pass", "fine")
+
+    lab.prover = Slowly()  # type: ignore[assignment]  # it proves in its own time
+    assert drive_check(check_pk=asked.pk, tools=lab.tools, clock=lambda: lab.now) == "done"
+    assert told == [("3.0 GiB of the checkpoint are read.", True)]

@@ -74,9 +74,11 @@ def test_what_was_proven_is_not_read_twice_while_it_stays_as_it_is(lab: Lab) -> 
     asked = ask_for_proof(run=lab.run, found=found, actor="mia", now=lab.now)
     drive_proof(verification_pk=asked.pk, roots=[lab.root], clock=lambda: lab.now)
     Verification.objects.update(reason="said once")
-    assert ByteProver().prove(path).reason == "said once"
+    heard: list[int] = []
+    assert ByteProver().prove(path, heard.append).reason == "said once"
+    assert heard == []
     path.write_bytes(b"torn")
-    assert ByteProver().prove(path).sound != "pass"
+    assert ByteProver().prove(path, heard.append).sound != "pass"
 
 
 def test_a_press_outlives_a_redis_that_forgets_everything(lab: Lab, redis_server: str, monkeypatch: Any) -> None:

@@ -1,5 +1,6 @@
 """Proofs held in memory, for tests."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from apps.checkpoints.ports import Proof
@@ -14,6 +15,7 @@ class MemoryProver:
         self.proofs = proofs or {}
         self.asked: list[Path] = []
 
-    def prove(self, path: Path) -> Proof:
+    def prove(self, path: Path, heard: Callable[[int], None]) -> Proof:
         self.asked.append(path)
+        heard(path.stat().st_size if path.is_file() else 0)
         return self.proofs.get(path, FINE)
