@@ -104,12 +104,15 @@ def prove(
         one = prove_folder if path.is_dir() else prove_file
         outcome = one(path, allowed=allowed, numbers=numbers)
     size, modified = _extent(path)
+    named = step_in_name(path.name)
+    # Whoever looks for the newest looks at names; what is told inside is said where it is another step.
+    odd = f"; it says step {outcome.step} inside" if named is not None and outcome.step not in (named, None) else ""
     return Proof(
         path=path,
         kind=kind_of(path),
         sound=outcome.sound,
-        reason=outcome.reason,
-        step=outcome.step if outcome.step is not None else step_in_name(path.name),
+        reason=outcome.reason + odd,
+        step=named if named is not None else outcome.step,
         epoch=outcome.epoch if outcome.epoch is not None else epoch_in_name(path.name),
         bytes=size,
         modified=modified,
