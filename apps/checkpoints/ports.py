@@ -4,7 +4,7 @@
 listed: nothing is known then. Below a root that answers, a folder that is not there holds no checkpoints.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -41,3 +41,25 @@ class CheckpointStore(Protocol):
 
     def read_text(self, path: Path, limit: int) -> str:
         """At most ``limit`` bytes of a file as text; what is no UTF-8 is replaced."""
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What was found out about one checkpoint by reading it, without ever unpickling it.
+
+    ``sound`` is pass, fail, unknown or unsafe; ``reason`` a sentence for people. ``step`` and ``epoch`` are those
+    that it holds itself, None where it does not tell.
+    """
+
+    sound: str
+    reason: str
+    step: int | None = None
+    epoch: float | None = None
+
+
+class Prover(Protocol):
+    def prove(self, path: Path, heard: Callable[[int], None]) -> Proof:
+        """What is in a checkpoint file or folder; whatever goes wrong is a ``Proof`` too, of unknown soundness.
+
+        ``heard`` is told how many bytes were read, time and again: reading a large one takes minutes.
+        """

@@ -2,18 +2,14 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from apps.audit.selectors import held_until
-from apps.closing.domain import ClosingFacts, NotKnown, Refused
-from apps.core.errors import Transient
-from apps.links.models import RunLink
-from apps.slurm.domain import run_named_in
+from apps.closing.domain import ClosingFacts, Refused
+from apps.links.live import live_attempt_now
 from apps.slurm.ports import JobAttempt, Scheduler
+from apps.sweeps.asking import run_now
 from apps.sweeps.models import Run
 from apps.sweeps.ports import RunCloser, RunRecord, SweepSource
-
-SOON = timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -27,18 +23,10 @@ class Tools:
 
 def wandb_now(tools: Tools, run: Run, now: datetime) -> RunRecord:
     """Return the run as W&B has it now; ``Refused`` where W&B no longer knows it."""
-    held = held_until("wandb", run.project_path)
-    if held is not None and held > now:
-        raise Transient(f"W&B asked to be left alone until {held:%H:%M:%S} UTC.")
-    source = tools.source()
-    try:
-        # No heartbeat is from tomorrow: only the run that is named is told.
-        for record in source.runs(run.project_path, now + SOON, [run.run_id]):
-            if record.run_id == run.run_id:
-                return record
-    finally:
-        source.close()
-    raise Refused(f"W&B no longer knows run {run.run_id} of {run.project_path}.")
+    record = run_now(tools.source, run, now)
+    if record is None:
+        raise Refused(f"W&B no longer knows run {run.run_id} of {run.project_path}.")
+    return record
 
 
 def with_fresh(facts: ClosingFacts, record: RunRecord, attempt: JobAttempt | None, now: datetime) -> ClosingFacts:
@@ -57,33 +45,5 @@ def with_fresh(facts: ClosingFacts, record: RunRecord, attempt: JobAttempt | Non
 
 
 def live_attempt(tools: Tools, run: Run, now: datetime) -> JobAttempt | None:
-    """Return a queued or running attempt that is or may be the run's, asked of every cluster; None where there is none.
-
-    ``Transient`` when one of them does not answer, ``NotKnown`` when queue and accounting contradict each other.
-    """
-    linked = list(RunLink.objects.filter(run=run).select_related("job").order_by("job__submit_at"))
-    own = {(link.job.cluster, link.job.job_id) for link in linked}
-    # A number that no linked job explains may be a job of any cluster.
-    numbers = run.raw_job_ids - {link.job.raw_id for link in linked}
-    for scheduler in tools.schedulers().values():
-        for attempt in scheduler.queue():
-            key = (attempt.cluster, attempt.job_id)
-            named = run_named_in(attempt.comment) == run.run_id
-            if not attempt.ended and (key in own or attempt.raw_id in numbers or named):
-                return attempt
-        if linked:
-            _check_accounting(scheduler, linked[-1], now)
-    return None
-
-
-def _check_accounting(scheduler: Scheduler, link: RunLink, now: datetime) -> None:
-    """The queue does not hold the run's last job: accounting must not say that it goes on."""
-    job = link.job
-    if scheduler.cluster() != job.cluster:
-        return
-    attempts = scheduler.attempts_of([job.job_id], min(job.submit_at, now) - SOON)
-    last = max((one for one in attempts if one.submit_at >= job.submit_at), key=lambda one: one.submit_at, default=None)
-    if last is not None and not last.ended:
-        raise NotKnown(
-            f"Unknown whether job {job.job_id} is alive: it is not in the queue, and accounting says {last.state}."
-        )
+    """Return a queued or running attempt that is or may be the run's; see ``live_attempt_now``."""
+    return live_attempt_now(tools.schedulers().values(), run, now)

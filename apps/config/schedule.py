@@ -16,6 +16,7 @@ def beat_schedule() -> dict[str, dict[str, Any]]:
         "look-for-gone-runs": _every(config.wandb.deletions_seconds, "ops.look_for_gone_runs"),
         "drive-uploads": _every(15, "sweeps.drive_uploads", Queue.ACTIONS),
         "drive-closings": _every(15, "closing.drive_closings", Queue.ACTIONS),
+        "drive-resumes": _every(10, "resume.drive_resumes", Queue.ACTIONS),
         "drive-proofs": _every(15, "checkpoints.drive_proofs", Queue.CHECKS),
         "prove-newest": _every(3600, "checkpoints.prove_newest", Queue.CHECKS),
         "watch-alerts": _every(20, "alerts.watch", Queue.ACTIONS),

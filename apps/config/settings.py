@@ -36,6 +36,7 @@ INSTALLED_APPS = [
     "apps.checkpoints",
     "apps.flags",
     "apps.memory",
+    "apps.resume",
     "apps.closing",
     "apps.alerts",
     "apps.board",
@@ -142,6 +143,7 @@ RUN_FOLDERS = "apps.sweeps.adapters.wandb_local.WandbRunFolders"
 UPLOADER = "apps.sweeps.adapters.wandb_sync.WandbSync"
 RUN_CLOSER = "apps.sweeps.adapters.wandb_close.WandbCloser"
 LOG_STORE = "apps.joblogs.adapters.filesystem.FilesystemLogStore"
+CHECKPOINT_PROVER = "apps.checkpoints.adapters.byte_prover.ByteProver"
 CHECKPOINT_STORE = "apps.checkpoints.adapters.filesystem.FilesystemCheckpointStore"
 
 ALERT_SENDER = "apps.alerts.adapters.apprise.AppriseSender"

@@ -30,13 +30,15 @@ class Permission(StrEnum):
     TRIAGE_FLAGS = "triage-flags"
     VERIFY_CHECKPOINTS = "verify-checkpoints"
     CLOSE_RUNS = "close-runs"
+    RESUME_RUNS = "resume-runs"
+    OVERRIDE_GATE = "override-gate"
     MANAGE_ALERTS = "manage-alerts"
     MANAGE_USERS = "manage-users"
 
 
 _GRANTS: dict[Role, frozenset[Permission]] = {
     Role.VIEWER: frozenset({Permission.VIEW_BOARD}),
-    Role.OPERATOR: frozenset(Permission) - {Permission.MANAGE_USERS},
+    Role.OPERATOR: frozenset(Permission) - {Permission.MANAGE_USERS, Permission.OVERRIDE_GATE},
     Role.ADMIN: frozenset(Permission),
 }
 

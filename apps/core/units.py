@@ -74,6 +74,16 @@ def percent(value: float | None) -> str:
     return f"{math.floor(value)} %"
 
 
+def size(number_of_bytes: int) -> str:
+    """``312 B``, ``1.4 MiB``, ``12 GiB``: two digits that count."""
+    figure, unit = float(number_of_bytes), "B"
+    for unit in ("B", "KiB", "MiB", "GiB", "TiB", "PiB"):
+        if abs(figure) < 1024 or unit == "PiB":
+            break
+        figure /= 1024
+    return f"{figure:.0f} {unit}" if unit == "B" or figure >= 10 else f"{figure:.1f} {unit}"
+
+
 def number(value: float | None) -> str:
     """A metric in four significant digits; whole numbers stay whole."""
     if value is None:

@@ -34,6 +34,7 @@ class OpenFlag:
     crash_class: str = ""
     node: str = ""
     run_pk: int | None = None
+    verdict: str = ""
     quiet_since: datetime | None = None
     acknowledged_by: str = ""
     snoozed_until: datetime | None = None

@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -96,21 +96,28 @@ MOST_DIFFERENCES = 12
 USUAL_DIFFERENCES = frozenset({"wandb_run_id", "_wandb", "output_dir", "hydra", "seeds", "versions"})
 
 
-def differences(disk: Mapping[str, Any], wandb: Mapping[str, Any]) -> tuple[str, ...]:
+def differences(disk: Mapping[str, Any], wandb: Mapping[str, Any], may_differ: Collection[str] = ()) -> tuple[str, ...]:
     """Return in which keys the config on disk differs from W&B's, as ``lr: 0.1 on disk, 0.2 on W&B``.
 
     Only keys that both have count: frameworks put more into either. The disk's config may lie below one key, as
-    Hydra's groups do.
+    Hydra's groups do. ``may_differ`` names further keys that do not count, whole or by their last part.
     """
     told = dict(_leaves(wandb))
+    usual = USUAL_DIFFERENCES | set(may_differ)
     found = []
     for key, value in _leaves(disk):
         last = key.rpartition(".")[2]
         other = told.get(key, told.get(last, _ABSENT))
-        if other is _ABSENT or USUAL_DIFFERENCES & {key.partition(".")[0], last} or _same(value, other):
+        if other is _ABSENT or usual & {key, key.partition(".")[0], last} or _same(value, other):
             continue
         found.append(f"{key}: {str(value)[:60]} on disk, {str(other)[:60]} on W&B")
     return tuple(sorted(found)[:MOST_DIFFERENCES])
+
+
+def shared_keys(disk: Mapping[str, Any], wandb: Mapping[str, Any]) -> int:
+    """Return how many values both configs have, which is how many could be compared."""
+    told = dict(_leaves(wandb))
+    return sum(key in told or key.rpartition(".")[2] in told for key, _ in _leaves(disk))
 
 
 _ABSENT = object()

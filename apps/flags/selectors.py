@@ -103,6 +103,7 @@ def _open_flag(flag: Flag) -> OpenFlag:
         dismissed_at=flag.dismissed_at,
         quiet_since=flag.quiet_since,
         run_pk=flag.run_id,
+        verdict=status.verdict if status else "",
     )
 
 

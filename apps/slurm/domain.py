@@ -7,9 +7,21 @@ RUN_COMMENT = "sweepboard:run="
 _RUN_IN_COMMENT = re.compile(r"sweepboard:run=([A-Za-z0-9_-]{1,200})")
 
 
-def comment_for_run(run_id: str) -> str:
-    """Return the comment that Sweepboard writes on every job that it submits for a run."""
-    return f"{RUN_COMMENT}{run_id}"
+_KEY_IN_COMMENT = re.compile(r"sweepboard:key=([0-9a-z-]{8,60})(?![0-9a-z-])")
+
+
+def comment_for_run(run_id: str, key: str = "") -> str:
+    """Return the comment that Sweepboard writes on every job that it submits for a run.
+
+    ``key`` is that of the request which it answers: by it a job is found again whose id nobody lived to note.
+    """
+    return f"{RUN_COMMENT}{run_id} sweepboard:key={key}" if key else f"{RUN_COMMENT}{run_id}"
+
+
+def key_named_in(comment: str) -> str:
+    """Return the key of the request that a job's comment names; empty where it names none."""
+    found = _KEY_IN_COMMENT.search(comment)
+    return found[1] if found else ""
 
 
 def run_named_in(comment: str) -> str:

@@ -89,7 +89,8 @@ class Submission:
 
     A relative ``script`` is looked for in ``work_dir``, which is the caller's own folder when empty.
 
-    ``environment`` is added to the environment that the job would get anyway.
+    ``environment`` is added to the environment that the job would get anyway, which is the submitter's; of that,
+    the variables named in ``without`` do not reach the job.
     ``options`` are further scheduler options by their long sbatch name, such as
     ``{"gpus": "1", "array": "0-3", "exclude": "g07"}``; the value "" means a bare flag.
     """
@@ -99,6 +100,7 @@ class Submission:
     name: str = ""
     work_dir: str = ""
     environment: Mapping[str, str] = field(default_factory=dict)
+    without: Sequence[str] = ()
     comment: str = ""
     options: Mapping[str, str] = field(default_factory=dict)
 

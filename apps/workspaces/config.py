@@ -15,6 +15,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from apps.core.errors import Permanent
 from apps.workspaces.domain import Policy
+from apps.workspaces.recipes import RecipeConfig
 
 PROJECT_PATTERN = re.compile(r"^[^/\s]+/[^/\s]+$")
 PLACEHOLDERS = {"run_id", "job_id", "task_id", "sweep_id"}
@@ -115,11 +116,6 @@ class LogsConfig(_Section):
     )
 
 
-class ResumeConfig(_Section):
-    script: str = Field(default="", description="the batch script that continues a run")
-    args: list[str] = Field(default=[], description="its arguments; placeholders {sweep_id} and {run_id}")
-
-
 class SweepPolicyConfig(_Section):
     """A sweep whose thresholds differ from its workspace's; only the keys that are given do."""
 
@@ -172,7 +168,14 @@ class WorkspaceConfig(_Section):
     sweep_policy: list[SweepPolicyConfig] = Field(
         default=[], description="one [[workspace.sweep_policy]] for each sweep with thresholds of its own"
     )
-    resume: ResumeConfig = Field(default=ResumeConfig(), description="how a run is continued (used from part 4 on)")
+    recipe: RecipeConfig = Field(default=RecipeConfig(), description="how a run is continued")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _resume_was_the_recipes_name(cls, value: Any) -> Any:
+        if isinstance(value, dict) and "resume" in value and "recipe" not in value:
+            return {("recipe" if key == "resume" else key): held for key, held in value.items()}
+        return value
 
 
 class RetentionConfig(_Section):

@@ -26,6 +26,18 @@ class Policy(BaseModel):
     spare_checkpoints: int = Field(
         default=3, ge=1, description="free space for fewer checkpoints a live run is flagged"
     )
+    may_differ: list[str] = Field(
+        default=[], description="config keys that may differ between the disk and W&B when a run is resumed"
+    )
+    resume_confirm_minutes: float = Field(
+        default=30, gt=0, description="a resumed job that W&B does not hear of for so long has failed to resume"
+    )
+    resume_pending_hours: float = Field(
+        default=168, gt=0, description="how long a resumed job is watched while it waits in the queue"
+    )
+    stop_wrong_resume: bool = Field(
+        default=True, description="stop a resumed job that starts over, or that opens another run"
+    )
     expected_agents: int = Field(
         default=0, ge=0, description="agents of a running sweep; 0 = as many as were submitted"
     )

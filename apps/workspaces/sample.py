@@ -10,7 +10,6 @@ from apps.workspaces.config import (
     AlertsConfig,
     ClusterConfig,
     LogsConfig,
-    ResumeConfig,
     RetentionConfig,
     SlurmConfig,
     SweepPolicyConfig,
@@ -18,6 +17,7 @@ from apps.workspaces.config import (
     WorkspaceConfig,
 )
 from apps.workspaces.domain import Policy
+from apps.workspaces.recipes import RecipeConfig
 
 EXAMPLES: dict[str, Any] = {
     "wandb.projects": ["entity/project"],
@@ -27,8 +27,8 @@ EXAMPLES: dict[str, Any] = {
     "workspace.root": "/shared/glue",
     "workspace.projects": ["entity/project"],
     "workspace.sweep_policy.sweep": "abc12345",
-    "workspace.resume.script": "experiments/run.sbatch",
-    "workspace.resume.args": ["{sweep_id}", "{run_id}"],
+    "workspace.recipe.script": "experiments/resume.sbatch",
+    "workspace.recipe.args": ["--resume-from", "{checkpoint}"],
 }
 
 
@@ -48,7 +48,8 @@ def sample_config() -> str:
         _section("[workspace.policy]", "workspace.policy", Policy),
         f"# {WorkspaceConfig.model_fields['sweep_policy'].description}:\n"
         + _commented(_section("[[workspace.sweep_policy]]", "workspace.sweep_policy", SweepPolicyConfig)),
-        _section("[workspace.resume]", "workspace.resume", ResumeConfig),
+        _section("[workspace.recipe]", "workspace.recipe", RecipeConfig, leave_out=("environment", "options")),
+        *(_table(name) for name in ("environment", "options")),
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -70,6 +71,11 @@ def _section(header: str, prefix: str, model: type[BaseModel], leave_out: tuple[
             f"{name} = {_toml(EXAMPLES.get(f'{prefix}.{name}', _default(field)))}",
         ]
     return "\n".join(lines)
+
+
+def _table(name: str) -> str:
+    """A table that is empty until somebody fills it."""
+    return f"# {RecipeConfig.model_fields[name].description}\n[workspace.recipe.{name}]"
 
 
 def _default(field: FieldInfo) -> Any:

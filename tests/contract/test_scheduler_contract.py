@@ -40,6 +40,17 @@ def test_a_job_that_ends_well_is_completed(at: Harness) -> None:
         assert Path(attempt.stdout_path).read_text() == f"out-a b,c=d-{attempt.raw_id}\n"
 
 
+def test_what_a_submission_goes_without_does_not_reach_the_job(at: Harness) -> None:
+    """The submitter's own variables do; the tests' have a SECRET_KEY."""
+    body = "echo ${SECRET_KEY-gone} ${DJANGO_SETTINGS_MODULE-gone} $COLOUR"
+    job_id = at.submit(body, environment={"COLOUR": "red"}, without=["SECRET_KEY"])
+    at.play(job_id, "COMPLETED")
+    (attempt,) = at.wait_past(job_id, "COMPLETED")
+    assert attempt.ended
+    if at.runs_programs:
+        assert Path(attempt.stdout_path).read_text() == "gone apps.config.settings red\n"
+
+
 def test_times_are_aware_and_in_order(at: Harness) -> None:
     job_id = at.submit("true")
     at.play(job_id, "COMPLETED")

@@ -59,7 +59,7 @@ def test_the_documented_shape_is_read() -> None:
     config = parse_config(DOCUMENTED)
     assert config.projects() == ["team/glue", "team/glue-ablation"]
     assert config.workspace[0].policy.fast_completion_hours == 1.5
-    assert config.workspace[0].resume.args == ["{sweep_id}", "{run_id}"]
+    assert config.workspace[0].recipe.args == ["{sweep_id}", "{run_id}"]
     assert config.workspace[1].policy == Policy()
 
 

@@ -1,6 +1,9 @@
 """Laying out the sample workspace and its `sweepboard.toml`."""
 
+import json
+import os
 import shutil
+import sys
 from pathlib import Path
 
 TEMPLATE = Path(__file__).parent / "workspace"
@@ -32,9 +35,10 @@ stale_heartbeat_minutes = 1
 dead_job_grace_minutes = 0.5
 note = "sample policy: fast completion below 72 s, stale heartbeat after 1 min"
 
-[workspace.resume]
+[workspace.recipe]
 script = "experiments/resume.sbatch"
-args = ["{{run_id}}"]
+[workspace.recipe.environment]
+PATH = {path}
 """
 
 
@@ -45,5 +49,10 @@ def write_workspace(folder: Path) -> Path:
     for name in ("logs", "outputs", "wandb"):
         (root / name).mkdir(exist_ok=True)
     config = folder / "sweepboard.toml"
-    config.write_text(CONFIG.format(project=PROJECT, root=root))
+    config.write_text(CONFIG.format(project=PROJECT, root=root, path=json.dumps(_path())))
     return config
+
+
+def _path() -> str:
+    """Where the sample's scripts find this Python, wherever the workers that submit them were started."""
+    return f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"

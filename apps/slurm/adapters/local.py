@@ -122,7 +122,7 @@ class LocalScheduler(Scheduler):
     def _job_environment(self, submission: Submission) -> str:
         base = os.environ if self._environment is None else self._environment
         # A variable of a job that we ourselves may run in would make this job lie about its id.
-        inherited = {k: v for k, v in base.items() if not k.startswith("SLURM_")}
+        inherited = {k: v for k, v in base.items() if not k.startswith("SLURM_") and k not in submission.without}
         return json.dumps({**inherited, **submission.environment})
 
     def _for_each(self, job_id: str, act: Callable[[sqlite3.Connection, table.Row], bool], refusal: str) -> None:

@@ -91,7 +91,8 @@ class PySlurm(Scheduler):
         if description is None:
             return self._cli.submit(submission)
         # Always sent: without it some releases send none, and the controller refuses the job.
-        environment = {**self._environment, **submission.environment}
+        kept = {name: value for name, value in self._environment.items() if name not in submission.without}
+        environment = {**kept, **submission.environment}
         return str(self._ask("submit", description={**description, "environment": environment}))
 
     def requeue(self, job_id: str) -> None:

@@ -107,7 +107,7 @@ class SlurmCli(Scheduler):
 
     def submit(self, submission: Submission) -> str:
         command = ["sbatch", "--parsable", *_options(submission), _script(submission), *submission.args]
-        environment = self._job_environment(submission.environment)
+        environment = self._job_environment(submission)
         output = self._run(command, environment, submission.work_dir or None)
         job_id = output.strip().split("\n")[-1].partition(";")[0]
         if not job_id.isdigit():
@@ -162,10 +162,10 @@ class SlurmCli(Scheduler):
         except SweepboardError:
             return {}  # an extra: accounting has answered, which is what was asked
 
-    def _job_environment(self, extra: Mapping[str, str]) -> dict[str, str] | None:
-        if self._environment is None and not extra:
-            return None
-        return {**(os.environ if self._environment is None else self._environment), **extra}
+    def _job_environment(self, submission: Submission) -> dict[str, str]:
+        inherited = os.environ if self._environment is None else self._environment
+        kept = {name: value for name, value in inherited.items() if name not in submission.without}
+        return {**kept, **submission.environment}
 
     def _read(self, command: Sequence[str]) -> str:
         return self._run(command, reading_environment(self._environment), None)

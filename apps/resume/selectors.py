@@ -1,0 +1,86 @@
+"""Reading what is known of a run's gate and of its resumes."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from apps.core.errors import Permanent
+from apps.flags.models import RunStatus
+from apps.resume.changes import Offer, applied, offers
+from apps.resume.checking import checkpoint_from
+from apps.resume.domain import GateLine, Refused
+from apps.resume.gate import crash_class_line
+from apps.resume.models import GateCheck, ResumeRequest
+from apps.resume.places import Place, job_shape, last_job, plan_of
+from apps.resume.plan import Plan
+from apps.sweeps.models import Run
+from apps.workspaces.selectors import workspace_by_project
+
+
+def crash_of(run: Run) -> tuple[str, str]:
+    """Return a run's crash class, and whether that is resumable, as it was judged last."""
+    found = RunStatus.objects.filter(run=run).values_list("crash_class", "resumable").first()
+    return found or ("", "")
+
+
+def offers_for(run: Run) -> tuple[Offer, ...]:
+    """Return what can be changed before this run is resumed."""
+    return offers(crash_of(run)[0], job_shape(run))
+
+
+def lines_with(run: Run, check: GateCheck, choices: Mapping[str, str]) -> list[GateLine]:
+    """Return the lines of a look at the gate, with what the chosen changes do to the one about the crash."""
+    crash_class, resumable = crash_of(run)
+    change = "; ".join(applied(choices, crash_class).counts)
+    anew = crash_class_line(crash_class, resumable, change)
+    return [anew if line.id == anew.id else line for line in check.gate]
+
+
+def planned_for(run: Run, check: GateCheck, choices: Mapping[str, str]) -> Plan:
+    """Return what a press would submit; ``Refused`` where nothing could be."""
+    workspace, found = workspace_by_project().get(run.project_path), check.found
+    checkpoint = checkpoint_from(found)
+    if workspace is None or checkpoint is None or "cluster" not in found:
+        raise Refused("There is nothing to submit: the lines above say what is missing.")
+    place = Place(found["place"], found["cluster"], last_job(run))
+    return plan_of(
+        run=run, workspace=workspace, place=place, checkpoint=checkpoint, config_path=found["config_path"],
+        key=check.key, choices=choices,
+    )  # fmt: skip
+
+
+def latest_check(run: Run) -> GateCheck | None:
+    """Return the last look at a run's gate that was not used up by a press."""
+    return GateCheck.objects.filter(run=run).exclude(state="used").first()
+
+
+def resumes_of(run: Run) -> list[ResumeRequest]:
+    """Return the wishes to resume a run, the latest first."""
+    return list(ResumeRequest.objects.filter(run=run)[:5])
+
+
+def preview_of(plan: Plan) -> dict[str, Any]:
+    """Return what a page shows of a plan: each argument, option and variable by itself."""
+    made = plan.submission
+    told: dict[str, Any] = {"plan": plan}
+    if made is not None:
+        options = {"job-name": made.name, "comment": made.comment, "chdir": made.work_dir, **made.options}
+        told["argv"] = [*(f"--{name}={value}" if value else f"--{name}" for name, value in options.items()),
+                        made.script, *made.args]  # fmt: skip
+        told["environment"] = sorted(made.environment.items())
+        told["without"] = [name for name in made.without if name.startswith("WANDB_SWEEP")]
+    return told
+
+
+def request_named(pk: int, run: Run) -> ResumeRequest:
+    found = ResumeRequest.objects.filter(pk=pk, run=run).first()
+    if found is None:
+        raise Permanent("There is no such request.")
+    return found
+
+
+def is_stale(check: GateCheck | None, now: datetime, limit_seconds: float) -> bool:
+    """Whether the gate should be looked at again before anybody decides by it."""
+    if check is None:
+        return True
+    return check.checked_at is not None and (now - check.checked_at).total_seconds() > limit_seconds
