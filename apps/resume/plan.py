@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import Any
 
-from apps.resume.changes import Applied
+from apps.resume.changes import Applied, as_text
 from apps.resume.domain import CheckpointFact, Refused
 from apps.slurm.domain import comment_for_run
 from apps.slurm.ports import Submission
@@ -102,7 +102,7 @@ def submission_for(recipe: RecipeConfig, root: str, target: Target, changes: App
     }
     return Submission(
         script=recipe.script,
-        args=[*args, *changes.args],
+        args=[*args, *_told(recipe, changes)],
         # By name too: accounting keeps a job's name always, and its comment only where it is told to.
         name=f"resume-{target.run_id[:40]}-{target.key}",
         work_dir=root,
@@ -111,6 +111,14 @@ def submission_for(recipe: RecipeConfig, root: str, target: Target, changes: App
         comment=comment_for_run(target.run_id, target.key),
         options={**options, **changes.options},
     )
+
+
+def _told(recipe: RecipeConfig, changes: Applied) -> list[str]:
+    """The changed keys as arguments, in the words of the workspace's script."""
+    if changes.config and not recipe.change:
+        raise Refused("The recipe does not say how a changed key is told to the script: set `change` in it.")
+    told = [(key, as_text(new)) for key, new in changes.config.items()]
+    return [filled(text, {"key": key, "value": new}) for key, new in told for text in recipe.change]
 
 
 def _values(target: Target) -> dict[str, str]:

@@ -11,6 +11,7 @@ from apps.resume.checking import checkpoint_from
 from apps.resume.domain import GateLine, Refused
 from apps.resume.gate import crash_class_line
 from apps.resume.models import GateCheck, ResumeRequest
+from apps.resume.oom import ladder_of
 from apps.resume.places import Place, job_shape, last_job, plan_of
 from apps.resume.plan import Plan
 from apps.sweeps.models import Run
@@ -25,7 +26,9 @@ def crash_of(run: Run) -> tuple[str, str]:
 
 def offers_for(run: Run) -> tuple[Offer, ...]:
     """Return what can be changed before this run is resumed."""
-    return offers(crash_of(run)[0], job_shape(run))
+    crash_class, job = crash_of(run)[0], last_job(run)
+    steps = ladder_of(run, job.gpus if job else 1).steps if crash_class == "cuda-oom" else ()
+    return offers(crash_class, job_shape(run), steps)
 
 
 def lines_with(run: Run, check: GateCheck, choices: Mapping[str, str]) -> list[GateLine]:

@@ -89,7 +89,7 @@ def _chosen(values: QueryDict) -> str:
 
 def choices_in(values: QueryDict, run: Run) -> dict[str, str]:
     """Return the chosen changes of a form: a box ``change-<id>`` that is ticked, with its value."""
-    chosen = {offer.id: str(values.get(f"value-{offer.id}", "")) for offer in offers_for(run)}
+    chosen = {one.id: one.recorded or str(values.get(f"value-{one.id}", "")) for one in offers_for(run)}
     return {name: value for name, value in chosen.items() if values.get(f"change-{name}")}
 
 

@@ -54,6 +54,10 @@ class RecipeConfig(BaseModel):
         default=[],
         description="its arguments; placeholders {run_id} {checkpoint} {checkpoint_dir} {step} {sweep_id} {config}",
     )
+    change: list[str] = Field(
+        default=[],
+        description="the arguments that tell the script of one changed key of its config, with {key} and {value}",
+    )
     environment: dict[str, Filled] = Field(
         default={}, description="variables for the job, beside WANDB_RUN_ID, WANDB_RESUME=must and the like"
     )
@@ -67,6 +71,18 @@ class RecipeConfig(BaseModel):
     cluster: str = Field(
         default="", description="where to submit, if there are several; empty = where the run last ran"
     )
+
+    @field_validator("change")
+    @classmethod
+    def _a_change_names_key_and_value(cls, value: list[str]) -> list[str]:
+        for text in value:
+            if unknown := set(_PLACEHOLDER.findall(text)) - {"key", "value"}:
+                raise ValueError(
+                    f"'{text}' has the unknown placeholder {{{min(unknown)}}}; known are {{key}}, {{value}}"
+                )
+        if value and not all(any(f"{{{name}}}" in text for text in value) for name in ("key", "value")):
+            raise ValueError("the arguments must hold {key} and {value}, as in '{key}={value}'")
+        return value
 
     @field_validator("environment")
     @classmethod
