@@ -57,6 +57,12 @@ class RunPage:
     sweep_pk: int
     page: Page[Run]
 
+    @property
+    def resumable(self) -> bool:
+        """The next action of some run on this page is to resume it."""
+        every = (getattr(run, "status", None) for run in self.page.object_list)
+        return any(status is not None and status.verdict in ("resume", "change-then-resume") for status in every)
+
 
 @dataclass(frozen=True)
 class Board:

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from django.db.models import QuerySet
+
 from apps.core.errors import Permanent
 from apps.flags.models import RunStatus
 from apps.resume.changes import Offer, applied, offers
@@ -14,7 +16,7 @@ from apps.resume.models import GateCheck, ResumeRequest
 from apps.resume.oom import ladder_of
 from apps.resume.places import Place, job_shape, last_job, plan_of
 from apps.resume.plan import Plan
-from apps.sweeps.models import Run
+from apps.sweeps.models import Run, Sweep
 from apps.workspaces.selectors import workspace_by_project
 
 
@@ -50,6 +52,12 @@ def planned_for(run: Run, check: GateCheck, choices: Mapping[str, str]) -> Plan:
         run=run, workspace=workspace, place=place, checkpoint=checkpoint, config_path=found["config_path"],
         key=check.key, choices=choices,
     )  # fmt: skip
+
+
+def resumable_runs(sweep: Sweep) -> QuerySet[Run]:
+    """Return the runs of a sweep whose next action is to resume them, the furthest first."""
+    found = Run.objects.filter(sweep=sweep, status__verdict__in=("resume", "change-then-resume"))
+    return found.select_related("status", "sweep__workspace").order_by("-status__epoch", "pk")
 
 
 def latest_check(run: Run) -> GateCheck | None:

@@ -9,9 +9,11 @@ import pytest
 from playwright.sync_api import expect
 
 from apps.core.clock import utcnow
+from apps.flags.models import RunStatus
 from apps.resume.models import GateCheck, ResumeRequest
 from apps.resume.services import ask_for_resume
 from apps.sweeps.models import Run
+from tests.browser import seed
 from tests.browser.conftest import Visit
 from tests.browser.test_board_looks import violations
 from tests.factories.resume import Lab
@@ -96,3 +98,23 @@ def test_a_look_that_was_used_is_no_look(visit: Visit, lab: Lab) -> None:
     ask_for_resume(run=lab.run, check=check, actor="mia", now=utcnow(), choices={})
     page.locator("#resume-run").click()
     expect(page.locator("#resume-said")).to_contain_text("under way already")
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1440), ("dark", 390)])
+def test_several_runs_of_a_sweep_are_resumed_on_one_page(
+    visit: Visit, monkeypatch: pytest.MonkeyPatch, scheme: str, width: int
+) -> None:
+    monkeypatch.setattr("apps.resume.sweep_views.send_check", lambda check: None)  # no worker is there to hear it
+    one = seed.sweep("several1", "swin-several")
+    for number in range(3):
+        how = seed.Training(wandb="crashed", slurm="PREEMPTED", pair="preempted", crash="preemption")
+        seed.run(one, f"several{number}", how, job_id=f"88{number}")
+    RunStatus.objects.update(verdict="resume", resumable="yes")
+    seed.fresh_passes()
+    page = visit(f"/?open={one.pk}", color_scheme=scheme, viewport={"width": width, "height": 900})
+    page.get_by_role("link", name="Resume several").click()
+    expect(page.locator("table.log tbody tr")).to_have_count(3)
+    assert violations(page) == []
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    page.get_by_role("button", name="Look at every gate").click()
+    expect(page.locator("#resume-said")).to_contain_text("3 gates will be looked at.")
