@@ -52,6 +52,7 @@ def test_the_corpus_is_large_and_has_every_answer() -> None:
     assert {one.sound for one in ALL} == {"pass", "fail", "unsafe", "unknown"}
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning")  # torch's own, about storages of old
 @pytest.mark.parametrize("path", ["good/plain.pt", "good/odd-tensors.pt", "good/no-crc.pt", "good/packed-again.pt"])
 def test_the_good_ones_are_good_to_torch(made: Path, path: str) -> None:
     assert torch.load(made / path, weights_only=True)

@@ -49,9 +49,11 @@ SAMPLES = _MADE
 
 def corpus(root: Path) -> list[Sample]:
     """Write every checkpoint that is registered; return what is expected of each."""
-    for one, make in _MADE:
-        (root / one.path).parent.mkdir(parents=True, exist_ok=True)
-        make(root / one.path)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # of torch and zipfile, about what is made odd on purpose
+        for one, make in _MADE:
+            (root / one.path).parent.mkdir(parents=True, exist_ok=True)
+            make(root / one.path)
     for path in root.rglob("*"):
         if path.is_file() and not path.is_symlink():
             os.utime(path, (LONG_AGO, LONG_AGO))
@@ -101,12 +103,6 @@ def _plain(path: Path) -> None:
     torch.save(training_state(), path)
 
 
-def _quantized(base: torch.Tensor) -> torch.Tensor:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # deprecated, and in the files of years
-        return torch.quantize_per_tensor(base, 0.1, 0, torch.qint8)
-
-
 @sample("good/odd-tensors.pt", "pass")
 def _odd(path: Path) -> None:
     base = torch.arange(12.0).reshape(3, 4)
@@ -117,7 +113,7 @@ def _odd(path: Path) -> None:
         "bfloat": torch.zeros(3, dtype=torch.bfloat16), "float8": torch.zeros(3).to(torch.float8_e4m3fn),
         "unsigned": torch.zeros(3, dtype=torch.uint16), "complex": torch.zeros(2, dtype=torch.complex64),
         "sparse": torch.eye(4).to_sparse(), "parameter": torch.nn.Parameter(torch.ones(2)), "size": torch.Size([1, 2]),
-        "quantized": _quantized(base), "shared": [base, base.view(-1)],
+        "quantized": torch.quantize_per_tensor(base, 0.1, 0, torch.qint8), "shared": [base, base.view(-1)],
     }  # fmt: skip
     torch.save(odd, path)
 
