@@ -140,3 +140,15 @@ def _huge_header(path: Path) -> None:
 @sample("unknown/bare-pickle.pt", "unknown", "bare pickle")
 def _bare(path: Path) -> None:
     path.write_bytes(pickle.dumps({"a": 1}))
+
+
+@sample("unknown/of-numpy.npz", "unknown", "need not be one")
+def _numpy(path: Path) -> None:
+    import numpy
+
+    numpy.savez(path, w=numpy.ones(3))
+
+
+@sample("unknown/of-another-framework.msgpack", "unknown", "need not be one")
+def _other(path: Path) -> None:
+    path.write_bytes(b"\x82\xa1w\x93\x01\x02\x03" * 400)

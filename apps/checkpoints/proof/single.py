@@ -13,6 +13,7 @@ from apps.checkpoints.proof.pickles import Pickle, read_pickle
 from apps.checkpoints.proof.symbols import Facts
 from apps.checkpoints.proof.tensors import looks_like_safetensors, read_safetensors
 
+OURS = frozenset({".pt", ".pth", ".ckpt", ".bin", ".safetensors", ".pkl"})
 BARE_PICKLE = b"\x80"
 MOVES = "it is still being written"
 
@@ -42,8 +43,20 @@ def prove_file(path: Path, *, allowed: frozenset[str] = SAFE_GLOBALS, numbers: b
 
 
 def read_file(file: IO[bytes], suffix: str, allowed: frozenset[str], numbers: bool) -> Outcome:
-    """Read an open file to its end. Raises ``NotSound``."""
+    """Read an open file to its end. Raises ``NotSound``.
+
+    A file that by its name need not be torch's or safetensors' is no broken one of theirs: nothing can be said of it.
+    """
     remark = emptiness(file)
+    try:
+        return _read(file, suffix, allowed, numbers, remark)
+    except Broken as error:
+        if suffix in OURS:
+            raise
+        raise Unclear(f"it is no sound file of torch or safetensors, and need not be one: {error}") from error
+
+
+def _read(file: IO[bytes], suffix: str, allowed: frozenset[str], numbers: bool, remark: str) -> Outcome:
     size, head = os.fstat(file.fileno()).st_size, file.read(64)
     if looks_like_archive(head):
         said, told = read_archive(file, allowed, numbers=numbers)
