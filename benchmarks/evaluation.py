@@ -43,11 +43,14 @@ def _evaluate(pks: Sequence[int]) -> float:
 
 
 def _fill(runs: int) -> None:
+    from django.core.management import call_command
+
     from apps.flags.models import Flag, RunStatus
     from apps.joblogs.models import LogFile, LogTrace
     from apps.sweeps.models import Run
     from tests.factories.scale import Size, fill, multiply
 
+    call_command("flush", interactive=False, verbosity=0)  # its rows are numbered from 1 on
     fill(Size(runs=runs, jobs=runs))
     multiply(LogFile, runs, path="'/logs/' || i || '.out'", cluster="'hpc'", job_id="i || ''")
     multiply(
