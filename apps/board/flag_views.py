@@ -8,12 +8,11 @@ from urllib.parse import parse_qsl
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
-from django.urls import reverse
 from django.utils.dateparse import parse_datetime
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
-from apps.board.inbox import answer, people
+from apps.board.inbox import answer, people, url_of
 from apps.core.clock import utcnow
 from apps.core.errors import Permanent
 from apps.core.pages import htmx_of, render_page
@@ -55,7 +54,7 @@ def triage_flags(request: HttpRequest) -> HttpResponse:
         view = _view(request.POST.get("back", ""))
         return answer(request, view, said=said, refused=refused, typed=_typed(request, refused))
     messages.info(request, said)
-    return redirect(_back(request.POST.get("back", "")))
+    return redirect(url_of(_view(request.POST.get("back", ""))))  # never another place
 
 
 def _wish(request: HttpRequest, now: datetime) -> Wish:
@@ -121,12 +120,6 @@ _DONE = {
 def _view(back: str) -> Narrowed:
     """Return the view that an address of the inbox carries; only what follows its question mark counts."""
     return Narrowed.from_query(dict(parse_qsl(back.partition("?")[2].partition("#")[0])))
-
-
-def _back(back: str) -> str:
-    """Return the inbox with the filters that ``back`` carries: never another place."""
-    query = _view(back).query()
-    return f"{reverse('board:flags')}?{query}" if query else reverse("board:flags")
 
 
 def _typed(request: HttpRequest, refused: str) -> dict[str, Any]:

@@ -79,23 +79,24 @@ def drive_proof(*, verification_pk: int, roots: Iterable[Path], clock: Clock) ->
         return ""
     one = Verification.objects.get(pk=verification_pk)
     path, stamp = Path(one.path), whole_stamp(Path(one.path))
-    with watched(_Teller(one.pk, clock).heard):
+    mine = Verification.objects.filter(pk=one.pk, state="running")
+    # Written down as it goes on, which renews the claim as well.
+    with watched(Teller(lambda read: mine.update(read_bytes=read, claimed_at=clock())).heard):
         proof = prove(path, roots=roots)
     values = {"sound": proof.sound.value, "reason": proof.reason[:500], "seconds": proof.seconds, "stamp": stamp}
     if proof.step is not None:
         values["step"] = proof.step
     ended = {"state": "done", "checked_at": clock(), "judged": False, "epoch": proof.epoch}
-    Verification.objects.filter(pk=one.pk, state="running").update(**values, **ended)
+    mine.update(**values, **ended)
     log.info("checkpoints.proven", run=one.run_id, path=one.path, sound=proof.sound.value, reason=proof.reason)
     return proof.sound.value
 
 
 @dataclass
-class _Teller:
-    """Writes down how far the reading is, every few seconds, which renews the claim as well."""
+class Teller:
+    """Hears of bytes that are read, and tells how many they are by now, every few seconds."""
 
-    pk: int
-    clock: Clock
+    tell: Callable[[int], object]
     read: int = 0
     told: float = 0.0
 
@@ -104,9 +105,7 @@ class _Teller:
         now = time.monotonic()
         if now - self.told >= TOLD_EVERY:
             self.told = now
-            Verification.objects.filter(pk=self.pk, state="running").update(
-                read_bytes=self.read, claimed_at=self.clock()
-            )
+            self.tell(self.read)
 
 
 def ask_for_newest(*, now: datetime) -> list[int]:

@@ -102,10 +102,10 @@ def differences(disk: Mapping[str, Any], wandb: Mapping[str, Any], may_differ: C
     Only keys that both have count: frameworks put more into either. The disk's config may lie below one key, as
     Hydra's groups do. ``may_differ`` names further keys that do not count, whole or by their last part.
     """
-    told = dict(_leaves(wandb))
+    told = dict(leaves(wandb))
     usual = USUAL_DIFFERENCES | set(may_differ)
     found = []
-    for key, value in _leaves(disk):
+    for key, value in leaves(disk):
         last = key.rpartition(".")[2]
         other = told.get(key, told.get(last, _ABSENT))
         if other is _ABSENT or usual & {key, key.partition(".")[0], last} or _same(value, other):
@@ -116,18 +116,19 @@ def differences(disk: Mapping[str, Any], wandb: Mapping[str, Any], may_differ: C
 
 def shared_keys(disk: Mapping[str, Any], wandb: Mapping[str, Any]) -> int:
     """Return how many values both configs have, which is how many could be compared."""
-    told = dict(_leaves(wandb))
-    return sum(key in told or key.rpartition(".")[2] in told for key, _ in _leaves(disk))
+    told = dict(leaves(wandb))
+    return sum(key in told or key.rpartition(".")[2] in told for key, _ in leaves(disk))
 
 
 _ABSENT = object()
 
 
-def _leaves(values: Mapping[str, Any], prefix: str = "", depth: int = 0) -> Iterable[tuple[str, Any]]:
+def leaves(values: Mapping[str, Any], prefix: str = "", depth: int = 0) -> Iterable[tuple[str, Any]]:
+    """Yield the dotted key and the value of everything in a nested config that holds nothing further."""
     for key, value in values.items():
         name = f"{prefix}{key}"
         if isinstance(value, Mapping) and depth < _DEEPEST:
-            yield from _leaves(value, f"{name}.", depth + 1)
+            yield from leaves(value, f"{name}.", depth + 1)
         else:
             yield name, value
 

@@ -4,6 +4,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from apps.flags.reading import leaves
+
 BATCH = (
     "per_device_train_batch_size", "train_micro_batch_size_per_gpu", "micro_batch_size", "per_gpu_train_batch_size",
     "train_batch_size", "batch_size", "batchsize", "bs",
@@ -23,7 +25,6 @@ LENGTH = (
     "image_size", "img_size", "resolution", "crop_size", "input_size",
 )  # fmt: skip
 _NOT_TRAINING = ("eval", "val", "valid", "validation", "test", "predict", "inference")
-_DEEPEST = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,8 @@ class Setting:
 def find(config: Mapping[str, Any], names: Iterable[str]) -> list[Setting]:
     """Return the settings whose last word is one of ``names``, the first name first; none that is for evaluation."""
     order = {name: place for place, name in enumerate(names)}
-    found = [one for one in _leaves(config) if _last(one.key) in order and not _evaluates(one.key)]
+    every = (Setting(key, value) for key, value in leaves(config))
+    found = [one for one in every if _last(one.key) in order and not _evaluates(one.key)]
     return sorted(found, key=lambda one: (order[_last(one.key)], one.key.count("."), one.key))
 
 
@@ -63,12 +65,3 @@ def _last(key: str) -> str:
 def _evaluates(key: str) -> bool:
     words = key.lower().replace("/", ".").replace("_", ".").split(".")
     return any(word in _NOT_TRAINING for word in words)
-
-
-def _leaves(values: Mapping[str, Any], prefix: str = "", depth: int = 0) -> Iterable[Setting]:
-    for key, value in values.items():
-        name = f"{prefix}{key}"
-        if isinstance(value, Mapping) and depth < _DEEPEST:
-            yield from _leaves(value, f"{name}.", depth + 1)
-        else:
-            yield Setting(name, value)

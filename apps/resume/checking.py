@@ -1,9 +1,8 @@
 """Looking at a run's gate: a row first, driven by the workers, because reading a checkpoint takes its time."""
 
-import time
 import uuid
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,6 +10,7 @@ import structlog
 from django.db import IntegrityError, transaction
 from django.db.models import Q
 
+from apps.checkpoints.verifying import Teller
 from apps.core.errors import SweepboardError
 from apps.core.units import size
 from apps.resume.domain import CheckpointFact, GateFacts, GateLine
@@ -23,7 +23,6 @@ from apps.workspaces.selectors import workspace_by_project
 
 log = structlog.get_logger(__name__)
 LEASE = timedelta(minutes=3)  # longer than it takes to ask every source; renewed while a checkpoint is read
-TOLD_EVERY = 2.0  # seconds
 KEPT = 20  # looks at one run that are kept
 Clock = Callable[[], datetime]
 
@@ -61,7 +60,8 @@ def drive_check(*, check_pk: int, tools: Tools, clock: Clock) -> str:
         return GateCheck.objects.filter(pk=check_pk).values_list("state", flat=True).first() or "gone"
     check = GateCheck.objects.select_related("run__sweep").get(pk=check_pk)
     try:
-        facts = gate_facts(tools, check.run, now, heard=_Teller(check_pk, clock).heard)
+        # How much of the checkpoint is read is said as it goes on, which renews the claim as well.
+        facts = gate_facts(tools, check.run, now, heard=Teller(lambda read: _read_on(check_pk, read, clock())).heard)
         values = {"lines": lines_as_json(gate_lines(facts)), "found": _found(tools, check.run, facts), "said": ""}
     except SweepboardError as error:
         values = {"said": str(error)}
@@ -74,23 +74,9 @@ def drive_check(*, check_pk: int, tools: Tools, clock: Clock) -> str:
     return "done"
 
 
-@dataclass
-class _Teller:
-    """Writes down how much of the checkpoint is read, every few seconds, which renews the claim as well."""
-
-    pk: int
-    clock: Clock
-    read: int = 0
-    told: float = 0.0
-
-    def heard(self, amount: int) -> None:
-        self.read += amount
-        now = time.monotonic()
-        if now - self.told >= TOLD_EVERY:
-            self.told = now
-            GateCheck.objects.filter(pk=self.pk, state="queued").update(
-                claimed_at=self.clock(), said=f"{size(self.read)} of the checkpoint are read."
-            )
+def _read_on(check_pk: int, read: int, now: datetime) -> None:
+    said = f"{size(read)} of the checkpoint are read."
+    GateCheck.objects.filter(pk=check_pk, state="queued").update(claimed_at=now, said=said)
 
 
 def _forget_old(run_pk: int) -> None:

@@ -118,7 +118,6 @@ def _overlapping(path: Path) -> None:
     places = [found for found in _places(bytes(content), b"PK\x01\x02") if b"/data/" in content[found : found + 80]]
     first = struct.unpack_from("<L", content, places[0] + 42)[0]
     struct.pack_into("<L", content, places[1] + 42, first)
-    # The name in the local header must be the one that the directory names.
     path.write_bytes(content)
 
 

@@ -24,6 +24,7 @@ MOST_INFLATION = 100  # times the packed size; torch itself packs nothing
 SMALL = 16 << 20
 _PLAIN_FLAGS = 0x0808  # names in UTF-8, sizes behind the data: all else is encryption or patches
 _IS_FOLDER = 0x10
+# What zipfile raises of a damaged file: it has no one error for that, and some of these are ValueErrors.
 _DAMAGES = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, NotImplementedError, RuntimeError, ValueError)
 _LOCAL = struct.Struct("<4s5H3L2H")
 
