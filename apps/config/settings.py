@@ -93,7 +93,7 @@ def _database() -> dict[str, Any]:
             # Without IMMEDIATE a read that turns into a write fails at once instead of waiting its turn.
             "transaction_mode": "IMMEDIATE",
             "timeout": 30,
-            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-32768;",
         },
     }
 

@@ -20,11 +20,11 @@ def traces_by_job(keys: Iterable[Key]) -> dict[Key, list[LogTrace]]:
     A log to which several jobs write is each one's.
     """
     wanted = set(keys)
-    ids = {job_id for _, job_id in wanted}
+    clusters, ids = {cluster for cluster, _ in wanted}, {job_id for _, job_id in wanted}
     shared: dict[int, list[Key]] = defaultdict(list)
     for pk, cluster, job_id in LogSharer.objects.filter(job_id__in=ids).values_list("log", "cluster", "job_id"):
         shared[pk].append((cluster, job_id))
-    rows = LogTrace.objects.filter(Q(log__job_id__in=ids) | Q(log__in=shared.keys())).select_related("log")
+    rows = LogTrace.objects.filter(Q(log__cluster__in=clusters, log__job_id__in=ids) | Q(log__in=shared.keys())).select_related("log")
     rows = rows.defer(*_HOW_IT_IS_READ)
     found: dict[Key, list[LogTrace]] = defaultdict(list)
     for row in rows.order_by(*_NEWEST_LAST):
