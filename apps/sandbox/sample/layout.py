@@ -37,6 +37,7 @@ note = "sample policy: fast completion below 72 s, stale heartbeat after 1 min"
 
 [workspace.recipe]
 script = "experiments/resume.sbatch"
+change = ["--{{key}}", "{{value}}"]
 [workspace.recipe.environment]
 PATH = {path}
 """
