@@ -14,6 +14,7 @@ def beat_schedule() -> dict[str, dict[str, Any]]:
         "sync-folders": _every(config.wandb.folders_seconds, "ops.sync_folders"),
         "sync-histories": _every(config.wandb.history_seconds, "ops.sync_histories"),
         "look-for-gone-runs": _every(config.wandb.deletions_seconds, "ops.look_for_gone_runs"),
+        "sync-gpus": _every(600, "ops.sync_gpus"),
         "drive-uploads": _every(15, "sweeps.drive_uploads", Queue.ACTIONS),
         "drive-closings": _every(15, "closing.drive_closings", Queue.ACTIONS),
         "drive-resumes": _every(10, "resume.drive_resumes", Queue.ACTIONS),
