@@ -132,6 +132,10 @@ class SweepPolicyConfig(_Section):
 class WorkspaceConfig(_Section):
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", description="a short name for the board")
     root: Path = Field(description="the checkout on the shared filesystem")
+    links_into: list[Path] = Field(
+        default=[],
+        description="folders outside of root into which its links may lead, such as the scratch space of outputs/",
+    )
     projects: list[ProjectPath] = Field(default=[], description="the W&B projects that train here")
     checkpoints: list[Pattern] = Field(
         default=[

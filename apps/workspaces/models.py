@@ -31,6 +31,11 @@ class Workspace(models.Model):
         return Path(self.root)
 
     @property
+    def links_into(self) -> list[Path]:
+        """The folders outside of the root into which its links may lead."""
+        return [Path(one) for one in self.config.get("links_into", [])]
+
+    @property
     def policy(self) -> Policy:
         return Policy.model_validate(self.config.get("policy", {}))
 
