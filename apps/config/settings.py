@@ -38,6 +38,7 @@ INSTALLED_APPS = [
     "apps.memory",
     "apps.resume",
     "apps.closing",
+    "apps.stopping",
     "apps.alerts",
     "apps.board",
     "apps.ops",

@@ -31,6 +31,8 @@ class Permission(StrEnum):
     VERIFY_CHECKPOINTS = "verify-checkpoints"
     CLOSE_RUNS = "close-runs"
     RESUME_RUNS = "resume-runs"
+    CANCEL_JOBS = "cancel-jobs"
+    STEER_SWEEPS = "steer-sweeps"
     OVERRIDE_GATE = "override-gate"
     MANAGE_ALERTS = "manage-alerts"
     MANAGE_USERS = "manage-users"
