@@ -18,6 +18,7 @@ def beat_schedule() -> dict[str, dict[str, Any]]:
         "drive-closings": _every(15, "closing.drive_closings", Queue.ACTIONS),
         "drive-resumes": _every(10, "resume.drive_resumes", Queue.ACTIONS),
         "drive-stoppings": _every(5, "stopping.drive_stoppings", Queue.ACTIONS),
+        "drive-restarts": _every(10, "restart.drive_restarts", Queue.ACTIONS),
         "drive-proofs": _every(15, "checkpoints.drive_proofs", Queue.CHECKS),
         "prove-newest": _every(3600, "checkpoints.prove_newest", Queue.CHECKS),
         "watch-alerts": _every(20, "alerts.watch", Queue.ACTIONS),

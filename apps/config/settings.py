@@ -39,6 +39,7 @@ INSTALLED_APPS = [
     "apps.resume",
     "apps.closing",
     "apps.stopping",
+    "apps.restart",
     "apps.alerts",
     "apps.board",
     "apps.ops",

@@ -33,6 +33,7 @@ class Permission(StrEnum):
     RESUME_RUNS = "resume-runs"
     CANCEL_JOBS = "cancel-jobs"
     STEER_SWEEPS = "steer-sweeps"
+    RESTART = "restart"
     OVERRIDE_GATE = "override-gate"
     MANAGE_ALERTS = "manage-alerts"
     MANAGE_USERS = "manage-users"

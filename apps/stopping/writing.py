@@ -12,13 +12,12 @@ from django.db.models import F, Q, QuerySet
 from apps.audit.services import record
 from apps.core.errors import SweepboardError, Transient
 from apps.stopping.domain import PATIENCE, Refused
-from apps.stopping.models import OPEN, CancelRequest, SweepRequest
+from apps.stopping.models import OPEN, Wish
 
 log = structlog.get_logger(__name__)
 LEASE = timedelta(minutes=3)  # longer than one look and one act may take
 Clock = Callable[[], datetime]
-Request = CancelRequest | SweepRequest
-Step = Callable[["Writer"], str]
+Request = Any  # a row of a model that derives from ``Wish``, with ``subject``, ``detail`` and ``audit_type``
 
 
 class Writer:
@@ -28,8 +27,9 @@ class Writer:
         self._request, self._clock = request, clock
 
     def _mine(self) -> "QuerySet[Any]":
-        request = self._request
-        return type(request)._default_manager.filter(pk=request.pk, attempts=request.attempts, state__in=OPEN)
+        request, rows = self._request, type(self._request)
+        held: QuerySet[Any] = rows._default_manager.filter(pk=request.pk, attempts=request.attempts, state__in=OPEN)
+        return held
 
     def hold(self, **values: Any) -> bool:
         """Write and keep the claim; False when somebody else has taken the request over."""
@@ -59,7 +59,7 @@ def note(request: Request, what: str, actor: str, **more: Any) -> None:
     record(type=f"{request.audit_type}.{what}", actor=actor[:150], subject=request.subject, **told)
 
 
-def unfinished(model: type[CancelRequest] | type[SweepRequest], now: datetime) -> list[int]:
+def unfinished(model: type[Wish], now: datetime) -> list[int]:
     """Return the open requests that nobody has in hand."""
     return list(model._default_manager.filter(_free(now)).order_by("pk").values_list("pk", flat=True))
 
@@ -68,7 +68,7 @@ def _free(now: datetime) -> Q:
     return Q(state__in=OPEN) & (Q(claimed_at=None) | Q(claimed_at__lt=now - LEASE))
 
 
-def drive(model: type[CancelRequest] | type[SweepRequest], pk: int, step: Callable[..., str], clock: Clock) -> str:
+def drive(model: type[Wish], pk: int, step: Callable[..., str], clock: Clock) -> str:
     """Bring one request one step on, unless somebody else has it; return its state, ``gone`` where there is none.
 
     A source that is silent is waited for; what speaks against it ends it as refused.

@@ -39,6 +39,11 @@ note = "sample policy: fast completion below 72 s, stale heartbeat after 1 min"
 script = "experiments/resume.sbatch"
 [workspace.recipe.environment]
 PATH = {path}
+[workspace.agent]
+script = "experiments/agent.sbatch"
+args = ["{{sweep}}"]
+[workspace.agent.environment]
+PATH = {path}
 """
 
 
