@@ -83,9 +83,7 @@ class Lab:
 
     @property
     def tools(self) -> Tools:
-        return Tools(
-            lambda: self.source(), lambda: self.control, lambda: {"": self.scheduler}, FilesystemCheckpointStore
-        )
+        return Tools(self.source, lambda: self.control, lambda: {"": self.scheduler}, FilesystemCheckpointStore)
 
     def ask(
         self, wish: Way = Way.RELAUNCH, agents: int = 1, opening: Opening | None = None, of: Subject | None = None
