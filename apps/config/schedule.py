@@ -17,6 +17,7 @@ def beat_schedule() -> dict[str, dict[str, Any]]:
         "drive-uploads": _every(15, "sweeps.drive_uploads", Queue.ACTIONS),
         "drive-closings": _every(15, "closing.drive_closings", Queue.ACTIONS),
         "drive-resumes": _every(10, "resume.drive_resumes", Queue.ACTIONS),
+        "auto-resume": _every(30, "resume.auto_resume", Queue.ACTIONS),
         "drive-stoppings": _every(5, "stopping.drive_stoppings", Queue.ACTIONS),
         "drive-restarts": _every(10, "restart.drive_restarts", Queue.ACTIONS),
         "drive-proofs": _every(15, "checkpoints.drive_proofs", Queue.CHECKS),

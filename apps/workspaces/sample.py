@@ -16,7 +16,7 @@ from apps.workspaces.config import (
     WandbConfig,
     WorkspaceConfig,
 )
-from apps.workspaces.domain import Policy
+from apps.workspaces.domain import AutoResumePolicy, Policy
 from apps.workspaces.recipes import AgentRecipeConfig, RecipeConfig
 
 EXAMPLES: dict[str, Any] = {
@@ -48,6 +48,8 @@ def sample_config() -> str:
         "# One [[workspace]] for each checkout on the shared filesystem.",
         _section("[[workspace]]", "workspace", WorkspaceConfig, leave_out=("sweep_policy",)),
         _section("[workspace.policy]", "workspace.policy", Policy),
+        f"# {Policy.model_fields['auto_resume'].description}\n"
+        + _section("[workspace.policy.auto_resume]", "workspace.policy.auto_resume", AutoResumePolicy),
         f"# {WorkspaceConfig.model_fields['sweep_policy'].description}:\n"
         + _commented(_section("[[workspace.sweep_policy]]", "workspace.sweep_policy", SweepPolicyConfig)),
         _section("[workspace.recipe]", "workspace.recipe", RecipeConfig, leave_out=("environment", "options")),
