@@ -22,9 +22,7 @@ def lab(workspace_root: Path, settings: Any) -> Lab:
 
 
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1440), ("dark", 390)])
-def test_it_is_switched_on_by_a_person_and_says_why_it_stopped(
-    visit: Visit, lab: Lab, scheme: str, width: int
-) -> None:
+def test_it_is_switched_on_by_a_person_and_says_why_it_stopped(visit: Visit, lab: Lab, scheme: str, width: int) -> None:
     address = f"/runs/{lab.run.pk}/resume"
     page = visit(address, java_script_enabled=False, color_scheme=scheme, viewport={"width": width, "height": 900})
     page.locator("#auto-on").click()

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from apps.core.errors import AlreadyDone
+from apps.resume.automatic import look_after_runs, switch_auto
 from apps.resume.models import ResumeRequest
 from apps.resume.services import LEASE
 from apps.resume.submitting import SETTLE
@@ -162,5 +164,18 @@ def test_a_slurm_that_does_not_answer_is_waited_for(lab: Lab, slurm: SlurmHarnes
         assert lab.drive(request) in ("asked", "submitting")  # whether a job exists is not known by the queue alone
     lab.now += SETTLE
     assert lab.drive(request) == "submitted"
+    request.refresh_from_db()
+    assert jobs_with(slurm, request.key) == [request.job_id]
+
+
+def test_without_a_person_one_job_is_made_however_often_beat_and_people_come(lab: Lab, slurm: SlurmHarness) -> None:
+    switch_auto(subject=lab.run, on=True, actor="mia", now=lab.now)
+    for _ in range(4):
+        look_after_runs(now=lab.now, send_check=lambda asked: lab.check(), send_resume=lambda request: None)
+    request = ResumeRequest.objects.get()
+    assert (request.asked_by, request.state) == ("auto-resume", "asked")
+    with pytest.raises(AlreadyDone):
+        lab.ask()
+    assert [lab.drive(request), lab.drive(request)] == ["submitted", "submitted"]
     request.refresh_from_db()
     assert jobs_with(slurm, request.key) == [request.job_id]
