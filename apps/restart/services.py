@@ -99,18 +99,25 @@ def _step(request: RestartRequest, writer: Writer, tools: Tools, clock: Clock) -
     subject: Subject = request.run or request.sweep
     first = request.tried_at is None
     if first:
-        # Asked again before anything is done; afterwards our own agents would speak against it.
-        opening = Opening(request.fatal, request.reason, by_admin=request.opened_by == "reason")
-        check_can_restart(fresh_facts(tools, subject, clock()), Way(request.wish), opening)
+        _check_again(request, subject, tools, clock)
     settled = first or (clock() - (request.tried_at or clock())).total_seconds() >= SETTLE_SECONDS
     if not writer.hold(state="sent", **({"tried_at": clock()} if first else {})):
         return request.state
     request.state = "sent"
-    if request.wish == Way.NEW_SWEEP and not request.new_sweep_id and not _new_sweep(request, writer, tools, settled):
-        return request.state
+    if request.wish == Way.NEW_SWEEP and not request.new_sweep_id:
+        if not first:
+            _check_again(request, subject, tools, clock)
+        if not _new_sweep(request, writer, tools, settled):
+            return request.state
     if request.agents:
-        return _agents(request, subject, writer, tools, settled, clock)
+        return _agents(request, subject, writer, tools, clock, first=first, settled=settled)
     return writer.end("done", f"The new sweep is {request.new_sweep_id}. Start its agents when its config is mended.")
+
+
+def _check_again(request: RestartRequest, subject: Subject, tools: Tools, clock: Clock) -> None:
+    """Let the request pass the guard on what W&B, Slurm and the files say now."""
+    opening = Opening(request.fatal, request.reason, by_admin=request.opened_by == "reason")
+    check_can_restart(fresh_facts(tools, subject, clock()), Way(request.wish), opening)
 
 
 def _new_sweep(request: RestartRequest, writer: Writer, tools: Tools, settled: bool) -> bool:
@@ -124,7 +131,7 @@ def _new_sweep(request: RestartRequest, writer: Writer, tools: Tools, settled: b
 
 
 def _agents(
-    request: RestartRequest, subject: Subject, writer: Writer, tools: Tools, settled: bool, clock: Clock
+    request: RestartRequest, subject: Subject, writer: Writer, tools: Tools, clock: Clock, *, first: bool, settled: bool
 ) -> str:
     """Make a job for each wished agent that has none; a later look confirms that Slurm knows them all."""
     workspace = _checked_workspace(subject)
@@ -135,6 +142,8 @@ def _agents(
     missing = [place for place in range(request.agents) if str(place) not in known]
     if missing and not settled:
         raise Transient("A submission was broken off; waiting whether Slurm took it.")
+    if not known and not first and request.wish == Way.RELAUNCH:
+        _check_again(request, subject, tools, clock)  # a worker died before it made anything
     if not missing and len(request.job_ids) == request.agents:
         return _confirmed(request, writer, scheduler)
     sweep = SweepPath(request.sweep.entity, request.sweep.project, request.new_sweep_id or request.sweep.sweep_id)

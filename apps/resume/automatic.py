@@ -1,6 +1,6 @@
 """Resuming without a person: the same look at the gate and the same press, by policy and by a switch that is seen."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -18,6 +18,7 @@ from apps.resume.selectors import latest_check
 from apps.resume.services import ask_for_resume
 from apps.sweeps.models import Run, Sweep
 from apps.workspaces.domain import AutoResumePolicy
+from apps.workspaces.models import Workspace
 from apps.workspaces.selectors import policy_of, workspace_by_project
 
 log = structlog.get_logger(__name__)
@@ -52,8 +53,11 @@ def in_force(run: Run) -> InForce:
     """Return what holds for a run: its own switch, else its sweep's, else the policy."""
     own = AutoResume.objects.filter(run=run).first()
     above = AutoResume.objects.filter(sweep=run.sweep).first() if run.sweep else None
+    return _in_force(own, above, _policy(run, workspace_by_project()))
+
+
+def _in_force(own: AutoResume | None, above: AutoResume | None, policy: AutoResumePolicy) -> InForce:
     found = next((one for one in (own, above) if one is not None and one.switch), None)
-    policy = _policy(run)
     since = found.at if found else None
     stopped_at = own.stopped_at if own else None
     holds = own is not None and stopped_at is not None and (since is None or stopped_at >= since)
@@ -68,9 +72,9 @@ def in_force(run: Run) -> InForce:
     )
 
 
-def _policy(subject: Run | Sweep) -> AutoResumePolicy:
+def _policy(subject: Run | Sweep, workspaces: Mapping[str, Workspace]) -> AutoResumePolicy:
     sweep = subject.sweep if isinstance(subject, Run) else subject
-    workspace = workspace_by_project().get(subject.project_path)
+    workspace = workspaces.get(subject.project_path)
     return policy_of(workspace, sweep.sweep_id if sweep else "", sweep.name if sweep else "").auto_resume
 
 
@@ -83,14 +87,18 @@ def look_after_runs(
     wish a run keeps it from racing a person.
     """
     done: dict[str, str] = {}
+    rows, workspaces = list(AutoResume.objects.all()), workspace_by_project()
+    own = {row.run_id: row for row in rows if row.run_id}
+    above = {row.sweep_id: row for row in rows if row.sweep_id}
     waiting = RunStatus.objects.filter(verdict="resume", crash_class__in=CLASSES).order_by("pk")
     for status in waiting.select_related("run__sweep"):
-        force = in_force(status.run)
-        act, said = decide(_facts(status, force, now))
+        run = status.run
+        force = _in_force(own.get(run.pk), above.get(run.sweep_id or 0), _policy(run, workspaces))
+        act, said = decide(_facts(status, force, now)) if force.on else (Act.NOTHING, "")
         if act is not Act.NOTHING:
-            done[status.run.run_id] = _do(act, said, status.run, now, send_check, send_resume)
+            done[run.run_id] = _do(act, said, run, force, now, send_check, send_resume)
         elif force.said != said and force.said:
-            AutoResume.objects.filter(run=status.run).update(said=said)
+            AutoResume.objects.filter(run=run).update(said=said)
     return done
 
 
@@ -134,7 +142,7 @@ def _look(run: Run) -> Look | None:
 
 
 def _do(
-    act: Act, said: str, run: Run, now: datetime, send_check: Callable[[GateCheck], None],
+    act: Act, said: str, run: Run, force: InForce, now: datetime, send_check: Callable[[GateCheck], None],
     send_resume: Callable[[ResumeRequest], None],
 ) -> str:  # fmt: skip
     if act is Act.STOP:
@@ -146,7 +154,8 @@ def _do(
             send_resume(ask_for_resume(run=run, check=check, actor=ACTOR, now=now, choices={}))
         except SweepboardError as error:  # a person was quicker, or the look grew old
             said = str(error)
-    AutoResume.objects.update_or_create(run=run, defaults={"said": said})
+    if said != force.said:
+        AutoResume.objects.update_or_create(run=run, defaults={"said": said})
     return str(act)
 
 
@@ -161,5 +170,5 @@ def _stop(run: Run, why: str, now: datetime) -> str:
 def shown_auto_of_sweep(sweep: Sweep) -> InForce:
     """Return what the page of a sweep shows of it: its switch, else the policy."""
     row = AutoResume.objects.filter(sweep=sweep).exclude(switch="").first()
-    policy = _policy(sweep)
+    policy = _policy(sweep, workspace_by_project())
     return InForce(row.switch == "on" if row else policy.on, row.by if row else "", row.at if row else None, policy)

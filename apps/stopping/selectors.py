@@ -1,5 +1,6 @@
 """Reading which jobs could be cancelled, what each carries, and what would go with it."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -81,10 +82,13 @@ def _runs_in(jobs: Sequence[Job]) -> dict[int, Run]:
     links = RunLink.objects.filter(job__in=jobs).select_related("run__sweep", "run__status", "run__checkpoint")
     last = {link.job_id: link.run for link in links.order_by("run__created_at")}
     found = {pk: run for pk, run in last.items() if run.state in LIVE_RUN_STATES}
-    hints = {job.run_hint: job.pk for job in jobs if job.run_hint and job.pk not in last}
-    for run in Run.objects.filter(run_id__in=hints).select_related("sweep", "status", "checkpoint"):
-        found[hints[run.run_id]] = run
-    return found
+    hinted = [job for job in jobs if job.run_hint and job.pk not in last]
+    named: dict[str, list[Run]] = defaultdict(list)
+    wanted = {job.run_hint for job in hinted}
+    for run in Run.objects.filter(run_id__in=wanted).select_related("sweep", "status", "checkpoint"):
+        named[run.run_id].append(run)
+    # A run's id is unique only in its project: of two, nobody knows which one is meant.
+    return found | {job.pk: named[job.run_hint][0] for job in hinted if len(named[job.run_hint]) == 1}
 
 
 def _sweeps_of(jobs: Sequence[Job]) -> dict[int, str]:

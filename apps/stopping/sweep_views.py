@@ -13,7 +13,7 @@ from apps.core.clock import utcnow
 from apps.core.errors import SweepboardError
 from apps.core.pages import htmx_of, render_page
 from apps.core.permissions import Permission, is_allowed, requires
-from apps.stopping.selectors import controls_of, lines_of, live_jobs_of
+from apps.stopping.selectors import MOST, controls_of, lines_of, live_jobs_of
 from apps.stopping.steering import ask_to_steer, check_can_steer
 from apps.stopping.tasks import send
 from apps.sweeps.control import STATE_AFTER, WHAT_IT_DOES
@@ -78,6 +78,7 @@ def _context(request: HttpRequest, sweep: Sweep) -> dict[str, Any]:
         "sweep": sweep,
         "levers": [_lever(sweep, wish) for wish in STATE_AFTER],
         "lines": lines_of(live_jobs_of(sweep), utcnow()),
+        "most": MOST,
         "latest": asked[0] if asked else None,
         "earlier": asked[1:],
         "live": bool(asked and asked[0].is_open),

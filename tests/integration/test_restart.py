@@ -230,3 +230,20 @@ def test_a_second_job_of_one_agent_is_cancelled(lab: Lab) -> None:
     lab.scheduler.submit(lab.scheduler.submissions["1"])  # Slurm took a broken off submission late
     lab.drive(request)
     assert [(one.job_id, one.state) for one in lab.scheduler.attempts] == [("1", "PENDING"), ("2", "CANCELLED")]
+
+
+def test_a_worker_that_died_before_it_made_anything_is_followed_by_another_look(lab: Lab) -> None:
+    class Dying:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(lab.scheduler, name)
+
+        def submit(self, submission: Submission) -> str:
+            raise Death
+
+    request = lab.ask()
+    with pytest.raises(Death):
+        lab.drive(request, Dying())
+    lab.later(seconds=LEASE.total_seconds() + 1)
+    lab.project.sweeps[0] = replace(lab.project.sweeps[0], state="CANCELED")
+    assert lab.drive(request) == "refused"
+    assert (said_of(request), lab.agents) == ("W&B says CANCELED of the sweep: it sends agents home.", [])

@@ -16,6 +16,7 @@ from apps.resume.checking import drive_check, unfinished_checks
 from apps.resume.models import AutoResume, GateCheck, ResumeRequest
 from apps.sweeps.models import Run
 from tests.factories.resume import Lab
+from tests.factories.rows import RunFactory, RunStatusFactory
 from tests.integration.test_resume_deaths import Death, Killer, deadly_database
 
 pytestmark = pytest.mark.django_db
@@ -58,6 +59,17 @@ def test_it_is_off_by_default(workspace_root: Path, settings: Any) -> None:
     lab = Lab(workspace_root)
     assert beat(lab) == {}
     assert (GateCheck.objects.count(), ResumeRequest.objects.count()) == (0, 0)
+
+
+def test_a_beat_asks_three_questions_where_it_is_off_however_many_runs_wait(
+    workspace_root: Path, settings: Any, django_assert_num_queries: Any
+) -> None:
+    settings.CONFIG_FILE = ""
+    lab = Lab(workspace_root)
+    for _ in range(5):
+        RunStatusFactory(run=RunFactory(sweep=lab.run.sweep), crash_class="preemption", verdict="resume")
+    with django_assert_num_queries(3):
+        beat(lab)
 
 
 def test_a_shut_gate_is_not_pressed_and_said(lab: Lab) -> None:

@@ -17,7 +17,7 @@ from apps.stopping.selectors import lines_of, live_jobs_of
 from apps.stopping.services import ask_to_cancel
 from apps.stopping.writing import LEASE, unfinished
 from apps.sweeps.models import Sweep
-from tests.factories.rows import JobFactory
+from tests.factories.rows import JobFactory, RunFactory
 from tests.factories.stopping import Lab
 from tests.integration.test_resume_deaths import Deadly, Death, Killer, deadly_database
 
@@ -304,3 +304,11 @@ def test_a_death_while_a_sweep_is_steered_ends_in_the_same_truth(tmp_path: Path)
             assert (request.state, lab.control.done) == ("done", ["pause swp1"]), number
             transaction.set_rollback(True)
     assert number > 5
+
+
+def test_a_run_that_only_a_comment_names_is_shown_unless_two_projects_know_one_of_that_id(lab: Lab) -> None:
+    waiting = [lab.job_of(lab.submit(comment="sweepboard:run=bbb")) for _ in range(2)]
+    run = RunFactory(run_id="bbb", sweep=lab.sweep, state="crashed")
+    assert [line.run for line in lines_of(waiting, lab.now)] == [run, run]
+    RunFactory(run_id="bbb", project="other", sweep=None)
+    assert [line.run for line in lines_of(waiting, lab.now)] == [None, None]
