@@ -247,3 +247,11 @@ def test_a_worker_that_died_before_it_made_anything_is_followed_by_another_look(
     lab.project.sweeps[0] = replace(lab.project.sweeps[0], state="CANCELED")
     assert lab.drive(request) == "refused"
     assert (said_of(request), lab.agents) == ("W&B says CANCELED of the sweep: it sends agents home.", [])
+
+
+def test_words_that_nobody_needed_open_nothing_later(lab: Lab) -> None:
+    request = lab.ask(opening=Opening(fatal="bbb", reason="just so", by_admin=False))
+    assert (request.opened_by, request.fatal) == ("", "")
+    lab.checkpoint()
+    assert lab.drive(request) == "refused"
+    assert "would lose 5 epochs" in said_of(request)
