@@ -64,12 +64,13 @@ def _unsaved(
     sweep = sweep_of(subject)
     if sweep is None:
         raise Refused("The run belongs to no sweep: nobody knows how it was begun. Submit its own script again.")
-    named = next((run for run in config_errors(facts) if run.run_id == opening.fatal), None)
     by = _opened_by(facts, wish, opening)
+    fatal = opening.fatal if by == "config-error" else ""
+    proof = next((run.proof for run in config_errors(facts) if run.run_id == fatal), "")
     return RestartRequest(
         sweep=sweep, run=subject if isinstance(subject, Run) else None, wish=str(wish), agents=agents,
-        key=uuid.uuid4().hex[:16], opened_by=by, fatal=opening.fatal[:200] if by == "config-error" else "", loss=str(loss_of(facts)),
-        reason=named.proof if named and by == "config-error" else opening.reason.strip()[:2000], asked_by=actor[:150], asked_at=now,
+        key=uuid.uuid4().hex[:16], opened_by=by, fatal=fatal[:200], reason=proof or opening.reason.strip()[:2000],
+        loss=str(loss_of(facts)), asked_by=actor[:150], asked_at=now,
     )  # fmt: skip
 
 
@@ -131,7 +132,8 @@ def _step(request: RestartRequest, writer: Writer, tools: Tools, clock: Clock) -
 
 def _check_again(request: RestartRequest, subject: Subject, tools: Tools, clock: Clock) -> None:
     """Let the request pass the guard on what W&B, Slurm and the files say now."""
-    opening = Opening(request.fatal, request.reason, by_admin=request.opened_by == "reason")
+    by_reason = request.opened_by == "reason"
+    opening = Opening(request.fatal, request.reason if by_reason else "", by_admin=by_reason)
     check_can_restart(fresh_facts(tools, subject, clock()), Way(request.wish), opening)
 
 
