@@ -38,6 +38,8 @@ INSTALLED_APPS = [
     "apps.memory",
     "apps.resume",
     "apps.closing",
+    "apps.stopping",
+    "apps.restart",
     "apps.alerts",
     "apps.board",
     "apps.ops",
@@ -142,6 +144,7 @@ SCHEDULERS = {
 RUN_FOLDERS = "apps.sweeps.adapters.wandb_local.WandbRunFolders"
 UPLOADER = "apps.sweeps.adapters.wandb_sync.WandbSync"
 RUN_CLOSER = "apps.sweeps.adapters.wandb_close.WandbCloser"
+SWEEP_CONTROL = "apps.sweeps.adapters.wandb_control.WandbControl"
 LOG_STORE = "apps.joblogs.adapters.filesystem.FilesystemLogStore"
 CHECKPOINT_PROVER = "apps.checkpoints.adapters.byte_prover.ByteProver"
 CHECKPOINT_STORE = "apps.checkpoints.adapters.filesystem.FilesystemCheckpointStore"

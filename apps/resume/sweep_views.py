@@ -13,6 +13,7 @@ from apps.core.errors import SweepboardError
 from apps.core.pages import htmx_of, render_page
 from apps.core.permissions import Permission, is_allowed, requires
 from apps.core.units import count
+from apps.resume.automatic import shown_auto_of_sweep
 from apps.resume.checking import ask_for_check
 from apps.resume.models import ResumeRequest
 from apps.resume.presenting import Shown, shown_lines
@@ -111,6 +112,7 @@ def _answer(request: HttpRequest, sweep: Sweep, *, said: str = "") -> HttpRespon
         "total": resumable_runs(sweep).count(),
         "live": any(one.request or (one.gate and one.gate.looking) for one in found),
         "may": is_allowed(request.user, Permission.RESUME_RUNS),
+        "auto": shown_auto_of_sweep(sweep),
         "said": said,
     }
     return render_page(request, TEMPLATE, context, partials=("resume-sweep",))

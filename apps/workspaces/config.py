@@ -15,7 +15,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from apps.core.errors import Permanent
 from apps.workspaces.domain import Policy
-from apps.workspaces.recipes import RecipeConfig
+from apps.workspaces.recipes import AgentRecipeConfig, RecipeConfig
 
 PROJECT_PATTERN = re.compile(r"^[^/\s]+/[^/\s]+$")
 PLACEHOLDERS = {"run_id", "job_id", "task_id", "sweep_id"}
@@ -173,6 +173,7 @@ class WorkspaceConfig(_Section):
         default=[], description="one [[workspace.sweep_policy]] for each sweep with thresholds of its own"
     )
     recipe: RecipeConfig = Field(default=RecipeConfig(), description="how a run is continued")
+    agent: AgentRecipeConfig = Field(default=AgentRecipeConfig(), description="how an agent of a sweep is started")
 
     @model_validator(mode="before")
     @classmethod

@@ -40,6 +40,11 @@ script = "experiments/resume.sbatch"
 change = ["--{{key}}", "{{value}}"]
 [workspace.recipe.environment]
 PATH = {path}
+[workspace.agent]
+script = "experiments/agent.sbatch"
+args = ["{{sweep}}"]
+[workspace.agent.environment]
+PATH = {path}
 """
 
 
