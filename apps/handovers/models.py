@@ -57,6 +57,7 @@ class Handover(models.Model):
     pending_open = models.PositiveIntegerField(default=0)
     pending_done = models.PositiveIntegerField(default=0)
     findings = models.JSONField(default=list)
+    doubled = models.BooleanField(default=False)  # another file has its key
     content = models.ForeignKey(Content, null=True, on_delete=models.PROTECT, related_name="handovers")
     handed_over = models.ForeignKey(Content, null=True, on_delete=models.PROTECT, related_name="+")
     first_seen_at = models.DateTimeField()
@@ -70,6 +71,7 @@ class Handover(models.Model):
             models.Index(fields=["workspace", "branch", "-date"], name="handover_by_branch"),
             models.Index(fields=["workspace", "state", "-date"], name="handover_by_state"),
             models.Index(fields=["key"], name="handover_by_key"),
+            models.Index(fields=["workspace"], name="handover_doubled", condition=Q(doubled=True)),
             models.Index(fields=["-date", "-id"], name="handover_newest"),
             models.Index(fields=["text_key"], name="handover_by_text_key", condition=~Q(text_key="")),
         ]
@@ -91,6 +93,7 @@ class DocumentFile(models.Model):
     checkout = models.CharField(max_length=1000)
     archived = models.BooleanField(default=False)
     stamp = models.CharField(max_length=80, blank=True)
+    modified_at = models.DateTimeField(null=True)
     content = models.ForeignKey(Content, null=True, on_delete=models.PROTECT, related_name="+")
     problem = models.JSONField(default=dict)
 

@@ -46,30 +46,37 @@ def events_of(
     missing = {one.path: one for one in lost}
     names = {one.name for one in known.values()}
     contents = {(one.name, one.sha256) for one in known.values()}
+    staying = {one.name for path, one in known.items() if path not in missing}
     found: list[Happened] = []
     for one in sorted(read, key=lambda each: each.path):
         before = known.get(one.path)
         if before is not None:
-            found += [] if before.sha256 == one.sha256 else [_happened(Event.EDITED, one)]
+            # One that cannot be read now is as it was.
+            found += [] if one.sha256 in ("", before.sha256) else [_happened(Event.EDITED, one)]
         else:
-            found += _of_new(one, missing, names, contents, gone)
+            found += _of_new(one, missing, names, contents, gone, staying)
         names.add(one.name)
         contents.add((one.name, one.sha256))
-    left = {one.name for path, one in known.items() if path not in {each.path for each in lost}}
-    left |= {one.name for one in found}
+    left = staying | {one.name for one in found} | {one.name_before for one in found}
     return found + [_happened(Event.DELETED, one) for one in _last_ones(missing.values(), left)]
 
 
 def _of_new(
-    one: Known, missing: dict[str, Known], names: set[str], contents: set[tuple[str, str]], gone: frozenset[str]
+    one: Known,
+    missing: dict[str, Known],
+    names: set[str],
+    contents: set[tuple[str, str]],
+    gone: frozenset[str],
+    staying: set[str],
 ) -> list[Happened]:
     """A path that was not there before: the same name elsewhere, the same content under another name, or new."""
     moved = next((each for each in missing.values() if each.name == one.name), None)
     if moved is not None:
         del missing[moved.path]
         return [_happened(Event.MOVED, one, moved)]
+    taken = gone | staying
     renamed = next((each for each in missing.values() if one.sha256 and each.sha256 == one.sha256), None)
-    if renamed is not None and one.name not in names | gone:
+    if renamed is not None and one.name not in names | taken and renamed.name not in taken:
         del missing[renamed.path]
         return [_happened(Event.RENAMED, one, renamed)]
     if one.name in gone and one.name not in names:

@@ -1,5 +1,4 @@
 
-
 import django.db.models.deletion
 from django.db import migrations, models
 
@@ -46,6 +45,7 @@ class Migration(migrations.Migration):
                 ('pending_open', models.PositiveIntegerField(default=0)),
                 ('pending_done', models.PositiveIntegerField(default=0)),
                 ('findings', models.JSONField(default=list)),
+                ('doubled', models.BooleanField(default=False)),
                 ('first_seen_at', models.DateTimeField()),
                 ('changed_at', models.DateTimeField()),
                 ('content', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='handovers', to='handovers.content')),
@@ -62,6 +62,7 @@ class Migration(migrations.Migration):
                 ('checkout', models.CharField(max_length=1000)),
                 ('archived', models.BooleanField(default=False)),
                 ('stamp', models.CharField(blank=True, max_length=80)),
+                ('modified_at', models.DateTimeField(null=True)),
                 ('problem', models.JSONField(default=dict)),
                 ('content', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='handovers.content')),
                 ('workspace', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='workspaces.workspace')),
@@ -139,6 +140,10 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='handover',
             index=models.Index(fields=['key'], name='handover_by_key'),
+        ),
+        migrations.AddIndex(
+            model_name='handover',
+            index=models.Index(condition=models.Q(('doubled', True)), fields=['workspace'], name='handover_doubled'),
         ),
         migrations.AddIndex(
             model_name='handover',

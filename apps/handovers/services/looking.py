@@ -27,7 +27,7 @@ class Seen:
     documents: dict[str, FoundDocument] = field(default_factory=dict)
     indexes: list[SeenIndex] = field(default_factory=list)
     incomplete: set[str] = field(default_factory=set)
-    problems: list[Finding] = field(default_factory=list)
+    problems: dict[str, Finding] = field(default_factory=dict)  # of a checkout's folder, by its path
 
     @property
     def main(self) -> Checkout:
@@ -49,7 +49,8 @@ def look(store: DocumentStore, root: Path) -> Seen:
         listing = store.documents(checkout.path, homes)
         for one in listing.documents:
             seen.documents.setdefault(one.shown, one)
-        seen.problems += listing.problems
+        if listing.problems:
+            seen.problems[str(checkout.path)] = listing.problems[0]
         if not listing.complete:
             seen.incomplete.add(str(checkout.path))
         file = store.index(checkout.path)

@@ -48,7 +48,7 @@ def _target(kind: str, name: str, targets: Targets) -> dict[str, Any]:
 
 
 def _targets(workspace: Workspace, named: Iterable[tuple[str, str]]) -> Targets:
-    """Return the primary keys of what is named. Of several with one id the workspace's own counts, then the newest."""
+    """Return the primary keys of what is named. Of several the newest; of sweeps and runs the workspace's own."""
     found: Targets = {}
     by_kind: dict[str, list[str]] = {"sweep": [], "run": [], "job": []}
     for kind, name in named:
@@ -58,14 +58,14 @@ def _targets(workspace: Workspace, named: Iterable[tuple[str, str]]) -> Targets:
         entity, _, project = path.partition("/")
         own |= Q(entity=entity, project=project)
     for batch in _batches(by_kind["sweep"]):
-        rows = Sweep.objects.filter(own, sweep_id__in=batch).order_by("pk").values_list("sweep_id", "pk")
-        found |= {("sweep", name): pk for name, pk in rows}
+        sweeps = Sweep.objects.filter(own, sweep_id__in=batch).order_by("pk")
+        found |= {("sweep", name): pk for name, pk in sweeps.values_list("sweep_id", "pk")}
     for batch in _batches(by_kind["run"]):
-        rows = Run.objects.filter(own, run_id__in=batch).order_by("pk").values_list("run_id", "pk")
-        found |= {("run", name): pk for name, pk in rows}
+        runs = Run.objects.filter(own, run_id__in=batch).order_by("pk")
+        found |= {("run", name): pk for name, pk in runs.values_list("run_id", "pk")}
     for batch in _batches(by_kind["job"]):
-        rows = Job.objects.filter(job_id__in=batch).order_by("submit_at").values_list("job_id", "pk")
-        found |= {("job", name): pk for name, pk in rows}
+        jobs = Job.objects.filter(job_id__in=batch).order_by("submit_at")
+        found |= {("job", name): pk for name, pk in jobs.values_list("job_id", "pk")}
     return found
 
 
