@@ -13,7 +13,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "apps.config.settings")
 
 app = Celery("sweepboard")
 app.config_from_object("django.conf:settings", namespace="CELERY")
-app.autodiscover_tasks(["apps.ops", "apps.sweeps", "apps.alerts", "apps.resume"])
+app.autodiscover_tasks(["apps.ops", "apps.sweeps", "apps.alerts", "apps.resume", "apps.handovers"])
 
 
 @setup_logging.connect

@@ -21,6 +21,7 @@ _FIELDS: dict[str, tuple[str, ...]] = {
 _FIELD_OF = {label: name for name, labels in _FIELDS.items() for label in labels}
 _LABELLED = re.compile(r"[\s>\-*+•]*[*_`]{0,3}(?P<label>[^\W\d][\w ]{0,30}?)[*_`]{0,3}\s*[:：=]\s*(?P<value>.*)$")
 _BETWEEN = re.compile(r"\s+(?:[·•|;]|—|–)\s+(?=[*_`]{0,3}[^\W\d][\w ]{0,30}[*_`]{0,3}\s*[:：])")
+_UNTOLD = {"unknown", "none", "n/a", "tbd", "-", "–", "—", "?", "todo"}
 _HEAD_LINES = 60
 _ISO = re.compile(
     r"(?<!\d)(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})(?:[T ,]+(?:at )?(\d{1,2}):(\d{2})(?::\d{2}(?:\.\d{1,9})?)?)?"
@@ -84,7 +85,7 @@ def _told(lines: Iterable[Line]) -> dict[str, str]:
 
 
 def _note(told: dict[str, str], name: str, value: str) -> None:
-    if name and (cleaned := clean(value)):
+    if name and (cleaned := clean(value)) and cleaned.lower() not in _UNTOLD:
         told.setdefault(name, cleaned)
 
 

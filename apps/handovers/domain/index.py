@@ -1,7 +1,7 @@
 """The index `CLAUDE.md`: what it points at, and putting our block into it while every other byte stays as it is."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from apps.handovers.domain.header import clean
 from apps.handovers.domain.keys import Key, key_in
@@ -15,19 +15,25 @@ _BOM = b"\xef\xbb\xbf"
 _MARK = re.compile(rb"<!-- AGENT-GENERATED:[^\r\n]{0,300}(?:\r\n|\n|\r|$)")
 _WORDS = re.compile(r"handover|key|current|active|session|übergabe|CLAUDE/", re.IGNORECASE)
 _PAST = re.compile(r"\b(?:previous|prior|old(?:er)?|last|archived?|superseded|history|earlier|before)\b", re.IGNORECASE)
-_FIELD = re.compile(r"[\s>\-*|]*[*_`]{0,3}(?P<label>branch|focus)[*_`]{0,3}\s*[:|]\s*(?P<value>[^|]*)", re.IGNORECASE)
+_FIELD = re.compile(
+    r"[\s>\-*|]*[*_`]{0,3}(?P<label>branch|focus|sha-256)[*_`]{0,3}\s*[:|]\s*(?P<value>[^|]*)", re.IGNORECASE
+)
 _LINES = 400
 
 
 @dataclass(frozen=True, slots=True)
 class Pointer:
-    """What an index says is current. ``line`` counts from 1; ``ours`` says that it stands in our block."""
+    """What an index says is current. ``line`` counts from 1; ``ours`` says that it stands in our block.
+
+    ``sha256`` is the hash of the document as it was handed over, where our block tells it.
+    """
 
     key: str
     branch: str = ""
     focus: str = ""
     line: int = 0
     ours: bool = False
+    sha256: str = ""
 
 
 def pointer_in(data: bytes) -> Pointer | None:
@@ -42,7 +48,7 @@ def pointer_in(data: bytes) -> Pointer | None:
         found = _first(data[span[0] : span[1]].decode("utf-8", "replace"), anything=True)
         offset = len(re.findall(r"\r\n|\n|\r", before))
         if found is not None:
-            return Pointer(found.key, found.branch, found.focus, found.line + offset, True)
+            return replace(found, line=found.line + offset, ours=True)
     text = data.decode("utf-8", "replace").removeprefix("\ufeff")
     return _first(text, anything=False) or _first(text, anything=True)
 
@@ -54,7 +60,8 @@ def _first(text: str, *, anything: bool) -> Pointer | None:
         if key is None or _PAST.search(line.text) or not (anything or _WORDS.search(_without(line.text, key))):
             continue
         fields = _fields([one.text for one in lines[max(0, at - 6) : at + 7]])
-        return Pointer(key.text, fields.get("branch", ""), fields.get("focus", ""), line.number)
+        told = (fields.get(name, "") for name in ("branch", "focus"))
+        return Pointer(key.text, *told, line.number, sha256=fields.get("sha-256", ""))
     return None
 
 
@@ -64,7 +71,11 @@ def _without(text: str, key: Key) -> str:
 
 def _fields(lines: list[str]) -> dict[str, str]:
     found = (_FIELD.match(line) for line in lines)
-    return {one["label"].lower(): clean(one["value"]) for one in found if one}
+    told: dict[str, str] = {}
+    for one in found:
+        if one:
+            told.setdefault(one["label"].lower(), clean(one["value"]))
+    return told
 
 
 def _block(data: bytes) -> tuple[int, int] | None:
@@ -96,4 +107,5 @@ def _lines(pointer: Pointer, path: str) -> list[str]:
     told = [("Handover Key", f"`{pointer.key}`"), ("Document", f"[{path}]({path})")]
     told += [("Branch", f"`{pointer.branch}`")] if pointer.branch else []
     told += [("Focus", " ".join(pointer.focus.split()).replace("-->", "→"))] if pointer.focus else []
+    told += [("SHA-256", f"`{pointer.sha256}`")] if pointer.sha256 else []
     return [BEGIN, *(f"- **{name}:** {value}" for name, value in told), END]

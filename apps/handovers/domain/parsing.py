@@ -1,6 +1,7 @@
 """Reading one document: whatever its shape, everything that can be told is told, and what is odd is said."""
 
 import re
+from dataclasses import replace
 
 from apps.handovers.domain.age import LATE_EOD
 from apps.handovers.domain.checks import checks_of
@@ -56,12 +57,7 @@ def parse_text(text: str, name: str, found: tuple[Finding, ...] = ()) -> Documen
     odd = [*found, *_odd_keys(named, header, document.startup_prompt), *_odd_header(named, header)]
     odd += [*odd_lines, *_odd_sections(text, sections), *_odd_tables(shape), *_active(lines)]
     odd += claims_without_proof(_claiming(shape), checks)
-    return _with_findings(document, odd)
-
-
-def _with_findings(document: Document, findings: list[Finding]) -> Document:
-    values = {name: getattr(document, name) for name in Document.__dataclass_fields__}
-    return Document(**{**values, "findings": tuple(findings)})
+    return replace(document, findings=tuple(odd))
 
 
 def _key(named: Key | None, header: Header, name: str) -> str:

@@ -88,7 +88,7 @@ def startup_prompt(draft: Draft) -> str:
     first = next((_line(one) for one in draft.next_actions if _line(one)), "")
     lines = [
         f"Handover Key: {draft.key}",
-        f"Branch: {_line(draft.branch) or 'unknown'}",
+        *([f"Branch: {_line(draft.branch)}"] if _line(draft.branch) else []),
         f"Read: {draft.file or f'CLAUDE/{draft.key}.md'}",
         f"First action: {first or 'read the document'}",
         f"Verify the key first: manage.py handover verify {draft.key}",
