@@ -63,21 +63,17 @@ class DualWriter:
 
     def _write(self, wish: Write) -> None:
         journal = self._staged(wish)
-        self._step("staged")
-        try:
-            path = save_journal(wish.root, journal)
-        except OSError:
-            _remove(journal)
-            raise
-        self._step("journal")
         undo: list[Callable[[], object]] = []
         try:
+            self._step("staged")
+            path = save_journal(wish.root, journal)
+            undo.append(path.unlink)
+            self._step("journal")
             self._put_all(journal, undo)
         except BaseException:
             for deed in reversed(undo):
                 deed()
             _remove(journal)
-            path.unlink()
             raise
         path.unlink()
         _forget_kept(journal)

@@ -22,7 +22,8 @@ _REASON = re.compile(
 )
 _PARTS = (" — ", " – ", " because ", "; reason: ", " -> ", " → ", ": ", " - ")
 _SHA = re.compile(
-    r"[\s\-*+•>|`\[(]*(?:commit\s+)?`?(?P<sha>[0-9a-f]{7,40})`?(?![0-9A-Za-z])[\])|:`—–\-\s]*(?P<subject>.*)$"
+    r"[\s\-*+•>|`\[(]*(?:commit\s+)?`?(?P<sha>[0-9a-f]{7,40})`?(?![0-9A-Za-z])"
+    r"(?:\]\([^)]{0,300}\)|[\])`])*\s*(?:[|:—–-]\s+)?(?P<subject>.*)$"
 )
 
 
@@ -34,9 +35,14 @@ def pending_of(outline: Outline) -> list[Box]:
             *outline.preamble,
             *(line for part in outline.parts for line in _not_spec(part.section.kind, part.body)),
         ]
-        return [_box(item) for item in items_in(everywhere) if item.box is not None]
+        return [_box(item) for item in items_in(everywhere) if item.box is not None and item.text]
     items = items_in(line for line in lines if not is_row(line))
-    boxes = [_box(item) for item in items if item.box is not None]
+    # A list with boxes in brackets is a list of them; where there are none, every outer bullet is an item.
+    boxes = (
+        [_box(item) for item in items if item.box is not None and item.text]
+        if any(item.drawn for item in items)
+        else []
+    )
     boxes = boxes or [_box(item) for item in _outer(items) if item.text and not _NOTHING.match(item.text)]
     boxes += [box for table in tables_in(lines, _ITEM_HEADS) for row in table.rows if (box := _pending_row(table, row))]
     return boxes
@@ -73,7 +79,7 @@ def decisions_of(outline: Outline) -> list[Decision]:
         for table in tables_in(lines, (*_DECISION_HEADS, *_REASON_HEADS))
         for what, why in [_columns(table, _DECISION_HEADS, _REASON_HEADS)]
         for row in table.rows
-        if empty_as_nothing(row.cell(what))
+        if empty_as_nothing(row.cell(what)) or empty_as_nothing(row.cell(why))
     ]
     items = _outer(items_in(line for line in lines if not is_row(line)))
     return found + [_decision(item) for item in items if item.text and not _NOTHING.match(item.text)]
@@ -107,11 +113,12 @@ def commits_of(outline: Outline) -> list[Commit]:
         for line in outline.body(Kind.COMMITS)
         if line.role is not Role.FENCE and (hit := _SHA.match(line.text)) and any(char.isdigit() for char in hit["sha"])
     )
-    return [Commit(hit["sha"], _subject(hit["subject"]), line.number) for hit, line in found]
+    return [Commit(hit["sha"], _subject(line, hit["subject"]), line.number) for hit, line in found]
 
 
-def _subject(text: str) -> str:
-    return text.strip().removesuffix("|").strip().replace("\\|", "|")
+def _subject(line: Line, text: str) -> str:
+    """Of a table's row the last bar is no part of it."""
+    return text.strip().removesuffix("|").strip().replace("\\|", "|") if is_row(line) else text.strip()
 
 
 def startup_of(outline: Outline) -> str:

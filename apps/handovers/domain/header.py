@@ -19,7 +19,9 @@ _FIELDS: dict[str, tuple[str, ...]] = {
     "focus": ("focus", "topic", "subject", "goal", "task", "summary", "thema", "fokus", "sujet", "tema", "焦点"),
 }
 _FIELD_OF = {label: name for name, labels in _FIELDS.items() for label in labels}
-_LABELLED = re.compile(r"[\s>\-*+•]*[*_`]{0,3}(?P<label>[^\W\d][\w ]{0,30}?)[*_`]{0,3}\s*[:：=]\s*(?P<value>.*)$")
+_LABELLED = re.compile(
+    r"[\s>\-*+•]*[*_`]{0,3}(?P<label>[^\W\d][\w ]{0,30}?)[*_`]{0,3}\s*[:：=](?:\*\*|__)?\s*(?P<value>.*)$"
+)
 _BETWEEN = re.compile(r"\s+(?:[·•|;]|—|–)\s+(?=[*_`]{0,3}[^\W\d][\w ]{0,30}[*_`]{0,3}\s*[:：])")
 _UNTOLD = {"unknown", "none", "n/a", "tbd", "-", "–", "—", "?", "todo"}
 _HEAD_LINES = 60
@@ -36,22 +38,28 @@ _MONTH_DAY = re.compile(r"([A-Za-z]{3})[a-z]*\.?\s+(\d{1,2})(?:st|nd|rd|th)?,?\s
 def header_of(lines: Sequence[Line], outline: Outline) -> Header:
     """Return what the head says; where it is silent on key, branch or agent the start-up prompt is asked."""
     told = _told(_head(lines, outline))
-    for name, value in _told(outline.body(Kind.STARTUP)).items():
-        if name in ("key", "branch", "agent"):
-            told.setdefault(name, value)
-    key = key_in(told.get("key", "")) or _key_anywhere(lines, outline)
+    prompt = _told(outline.body(Kind.STARTUP))
+    for name in ("branch", "agent"):
+        told.setdefault(name, prompt.get(name, ""))
+    key = key_in(told.get("key", "")) or _key_of_head(lines, outline) or key_in(prompt.get("key", ""))
     author = told.get("author", "")
     return Header(
         key=key.text if key else "",
         date=moment_in(told.get("date", "")),
         agent=told.get("agent", "") or author,
         author=author,
-        branch=told.get("branch", "").split(" (")[0].removeprefix("origin/"),
+        branch=_branch(told.get("branch", "")),
         focus=told.get("focus", ""),
     )
 
 
-def _key_anywhere(lines: Sequence[Line], outline: Outline) -> Key | None:
+def _branch(told: str) -> str:
+    """A branch holds no blank: what stands behind it is said about it."""
+    first = re.split(r"[\s|,;(]", told.strip(), maxsplit=1)[0]
+    return first.strip("`*'\"").removeprefix("origin/")
+
+
+def _key_of_head(lines: Sequence[Line], outline: Outline) -> Key | None:
     titles = " ".join(part.section.title for part in outline.parts[:1])
     head = " ".join(line.text for line in _head(lines, outline))
     return key_in(titles) or key_in(head)

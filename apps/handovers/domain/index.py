@@ -60,8 +60,8 @@ def _first(text: str, *, anything: bool) -> Pointer | None:
         if key is None or _PAST.search(line.text) or not (anything or _WORDS.search(_without(line.text, key))):
             continue
         fields = _fields([one.text for one in lines[max(0, at - 6) : at + 7]])
-        told = (fields.get(name, "") for name in ("branch", "focus"))
-        return Pointer(key.text, *told, line.number, sha256=fields.get("sha-256", ""))
+        branch, focus, sha256 = (fields.get(name, "") for name in ("branch", "focus", "sha-256"))
+        return Pointer(key.text, branch, focus, line.number, sha256=sha256)
     return None
 
 

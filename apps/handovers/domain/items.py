@@ -14,12 +14,16 @@ _DONE_MARKS = "xX✓✔✅-"
 
 @dataclass(slots=True)
 class Item:
-    """One bullet. ``box`` is None for one without a box, else whether it is ticked. ``below`` are bullets under it."""
+    """One bullet. ``box`` is None for one without a box, else whether it is ticked. ``below`` are bullets under it.
+
+    ``drawn`` says that its box is in brackets and no emoji.
+    """
 
     text: str
     line: int
     indent: int
     box: bool | None = None
+    drawn: bool = False
     below: list[str] = field(default_factory=list)
 
 
@@ -50,11 +54,15 @@ def _item(found: re.Match[str], number: int) -> Item:
     text = (found["text"] or "").strip()
     box = _BOX.match(text)
     if box:
-        return Item(text[box.end() :].strip(), number, indent, box["mark"] != "" and box["mark"] in _DONE_MARKS)
+        return Item(text[box.end() :].strip(), number, indent, _is_ticked(box), drawn=True)
     mark = next((mark for mark in _EMOJI if text.startswith(mark)), "")
     if mark:
         return Item(text.removeprefix(mark).lstrip("\ufe0f \t"), number, indent, _EMOJI[mark])
     return Item(text, number, indent)
+
+
+def _is_ticked(box: re.Match[str]) -> bool:
+    return box["mark"] != "" and box["mark"] in _DONE_MARKS
 
 
 def _bare_box(line: Line) -> Item | None:
@@ -62,7 +70,7 @@ def _bare_box(line: Line) -> Item | None:
     text = line.text.strip()
     box = _BOX.match(text)
     if box and text[box.end() :].strip():
-        return Item(text[box.end() :].strip(), line.number, 0, box["mark"] != "" and box["mark"] in _DONE_MARKS)
+        return Item(text[box.end() :].strip(), line.number, 0, _is_ticked(box), drawn=True)
     return None
 
 

@@ -37,9 +37,9 @@ class IndexFact:
 class VerifyFacts:
     """What is known of the handover ``key``. ``state`` is empty where no document has the key.
 
-    ``registered`` is False where nothing tells what was handed over. ``handed_over`` and ``now`` are hashes of the content as it
-    was handed over and as it is on the disk; ``edits`` sentences on what happened in between. ``findings`` are the
-    sentences of those that concern the key itself.
+    ``registered`` is False where nothing tells what was handed over. ``handed_over`` and ``now`` are hashes of the
+    content as it was handed over and as it is on the disk; ``edits`` sentences on what happened in between.
+    ``findings`` are the sentences of those that concern the key itself.
     """
 
     key: str
@@ -121,9 +121,7 @@ def _says(one: IndexFact) -> str:
 
 def _content(facts: VerifyFacts) -> Line:
     if not facts.registered:
-        return Line(
-            "content", Answer.UNKNOWN, "Neither a registry nor an index tells what it said when it was handed over."
-        )
+        return Line("content", Answer.UNKNOWN, "Neither a registry nor an index tells what was handed over.")
     if not facts.now or not facts.handed_over:
         return Line("content", Answer.UNKNOWN, "It cannot be read now, so it cannot be compared.")
     if facts.now == facts.handed_over:

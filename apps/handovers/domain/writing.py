@@ -62,12 +62,14 @@ def write(draft: Draft) -> str:
         _head(draft),
         _section("Spec Digest", _bullets(draft.spec)),
         _section("What Changed", [*_bullets(draft.changes), *_uncommitted(draft)]),
-        _section("Commits", [f"- `{one.sha}` {_line(one.subject)}".rstrip() for one in draft.commits]),
+        _section("Commits", [_commit(one) for one in draft.commits]),
         _section(
             "Validation",
             _table(("Command", "Result"), [(_code(one.command), _line(one.result)) for one in draft.checks]),
         ),
-        _section("Pending", [f"- [{'x' if box.done else ' '}] {_line(box.text)}" for box in draft.pending]),
+        _section(
+            "Pending", [f"- [{'x' if box.done else ' '}] {_line(box.text)}" for box in draft.pending if _line(box.text)]
+        ),
         _section(
             "Key Decisions",
             _table(("Decision", "Reason"), [(_line(one.decision), _line(one.reason)) for one in draft.decisions]),
@@ -100,8 +102,8 @@ def _head(draft: Draft) -> str:
     told = [
         ("Key", draft.key),
         ("Date", f"{draft.date:%Y-%m-%d %H:%M} UTC"),
-        ("Agent", draft.agent),
-        ("Author", draft.author if draft.author != draft.agent else ""),
+        ("Agent", draft.agent if draft.agent != draft.author else ""),  # an author alone is read as both
+        ("Author", draft.author),
         ("Branch", f"`{_line(draft.branch)}`" if draft.branch else ""),
         ("Focus", draft.focus),
     ]
@@ -114,6 +116,12 @@ def _section(title: str, lines: Sequence[str]) -> str:
 
 def _bullets(texts: Iterable[str]) -> list[str]:
     return [f"- {line}" for text in texts if (line := _line(text))]
+
+
+def _commit(one: Commit) -> str:
+    """A subject that begins with a mark is parted from the hash by another, or its own would be taken for that."""
+    subject = _line(one.subject)
+    return f"- `{one.sha}`{':' if subject[:1] in tuple('|:—–-') else ''} {subject}".rstrip()
 
 
 def _uncommitted(draft: Draft) -> list[str]:
