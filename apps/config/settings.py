@@ -35,6 +35,7 @@ INSTALLED_APPS = [
     "apps.links",
     "apps.checkpoints",
     "apps.flags",
+    "apps.handovers",
     "apps.memory",
     "apps.resume",
     "apps.closing",
@@ -148,6 +149,9 @@ SWEEP_CONTROL = "apps.sweeps.adapters.wandb_control.WandbControl"
 LOG_STORE = "apps.joblogs.adapters.filesystem.FilesystemLogStore"
 CHECKPOINT_PROVER = "apps.checkpoints.adapters.byte_prover.ByteProver"
 CHECKPOINT_STORE = "apps.checkpoints.adapters.filesystem.FilesystemCheckpointStore"
+
+DOCUMENT_STORE = "apps.handovers.adapters.filesystem.FilesystemDocumentStore"
+WORK_SOURCE = "apps.handovers.adapters.git_cli.GitCli"
 
 ALERT_SENDER = "apps.alerts.adapters.apprise.AppriseSender"
 

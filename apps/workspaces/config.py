@@ -211,12 +211,23 @@ class AlertsConfig(_Section):
     )
 
 
+class HandoversConfig(_Section):
+    """Handover documents: how often they are looked at, and what that may cost."""
+
+    scan_seconds: int = Field(default=30, ge=5, description="seconds between two looks at the handover documents")
+    max_bytes: int = Field(
+        default=10 << 20, ge=1000, description="bytes of one document; what comes after that is said and not kept"
+    )
+    archive_seconds: int = Field(default=3600, ge=60, description="seconds between two looks for old handovers")
+
+
 class SweepboardConfig(_Section):
     wandb: WandbConfig = WandbConfig()
     slurm: SlurmConfig = SlurmConfig()
     retention: RetentionConfig = RetentionConfig()
     logs: LogsConfig = LogsConfig()
     alerts: AlertsConfig = AlertsConfig()
+    handovers: HandoversConfig = HandoversConfig()
     workspace: list[WorkspaceConfig] = []
 
     @model_validator(mode="after")

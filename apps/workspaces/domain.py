@@ -69,4 +69,7 @@ class Policy(BaseModel):
         default=24, gt=0, description="an offline run that ended longer ago is flagged"
     )
     handover_archive_days: float = Field(default=7, gt=0, description="handovers older than this are archived")
+    handover_pickup_days: float = Field(
+        default=14, gt=0, description="a handover that was picked up is held to be in use for so long at most"
+    )
     note: str = Field(default="", description="shown on the board beside the workspace's name")

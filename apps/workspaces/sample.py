@@ -9,6 +9,7 @@ from pydantic.fields import FieldInfo
 from apps.workspaces.config import (
     AlertsConfig,
     ClusterConfig,
+    HandoversConfig,
     LogsConfig,
     RetentionConfig,
     SlurmConfig,
@@ -44,6 +45,7 @@ def sample_config() -> str:
         + _commented(_section("[[slurm.cluster]]", "slurm.cluster", ClusterConfig)),
         _section("[logs]", "logs", LogsConfig),
         _section("[alerts]", "alerts", AlertsConfig),
+        _section("[handovers]", "handovers", HandoversConfig),
         _section("[retention]", "retention", RetentionConfig),
         "# One [[workspace]] for each checkout on the shared filesystem.",
         _section("[[workspace]]", "workspace", WorkspaceConfig, leave_out=("sweep_policy",)),

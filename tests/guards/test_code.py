@@ -12,6 +12,7 @@ MAX_LINES = 400
 # Adapters hand the environment on to children, and the sandbox is a program of its own.
 READS_ENVIRONMENT = (
     "apps/config/",
+    "apps/handovers/adapters/",
     "apps/sandbox/",
     "apps/slurm/adapters/",
     "apps/slurm/detect.py",
@@ -103,6 +104,7 @@ def test_links_between_documents_resolve() -> None:
     broken = [
         f"{name_of(path)}: {target}"
         for path in tracked(".md")
+        if not name_of(path).startswith("tests/recorded/handovers/HO-")  # broken on purpose
         for target in re.findall(r"\]\(([^)\s#]+?)(?:#[^)]*)?\)", path.read_text())
         if "://" not in target and not target.startswith("mailto:") and not (path.parent / target).exists()
     ]

@@ -6,6 +6,9 @@ import shutil
 import sys
 from pathlib import Path
 
+from apps.core.clock import utcnow
+from apps.sandbox.sample.handovers import write_handovers
+
 TEMPLATE = Path(__file__).parent / "workspace"
 PROJECT = "sandbox/digits"
 
@@ -54,6 +57,7 @@ def write_workspace(folder: Path) -> Path:
     shutil.copytree(TEMPLATE, root, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("logs", "outputs", "wandb"):
         (root / name).mkdir(exist_ok=True)
+    write_handovers(root, utcnow())
     config = folder / "sweepboard.toml"
     config.write_text(CONFIG.format(project=PROJECT, root=root, path=json.dumps(_path())))
     return config

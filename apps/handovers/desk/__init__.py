@@ -1,0 +1,1 @@
+"""The command line's desk: the same acts over a workspace of the registry and over a folder that nobody registered."""

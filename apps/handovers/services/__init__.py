@@ -1,0 +1,1 @@
+"""Everything that writes handovers: into the registry, and into workspaces."""
