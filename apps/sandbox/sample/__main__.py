@@ -20,20 +20,25 @@ def say(text: str) -> None:
 
 
 def make_situations(driver: SampleDriver) -> None:
-    """Start three sweeps, then make trouble; each sentence says what the board should show."""
+    """Start four sweeps, then make trouble; each sentence says what the board should show."""
     cancel_old_sweeps(driver)
-    search, trouble, ablation = (driver.create_sweep(name) for name in ("search", "trouble", "ablation"))
+    search, trouble, ablation, memory = (
+        driver.create_sweep(name) for name in ("search", "trouble", "ablation", "memory")
+    )
     driver.submit_agents(search, 2)
     troubled = driver.submit_agents(trouble, 4, runs_each=1)
     driver.submit_agents(ablation, 2, runs_each=2)
     driver.submit("experiments/offline.sbatch", search)
-    say("Three sweeps are submitted: a healthy one, one that gets into trouble, one that ends in many ways.")
+    driver.submit_agents(memory, 1, runs_each=1)
+    say("Four sweeps are submitted: a healthy one, two that get into trouble, one that ends in many ways.")
     for task, what in enumerate(TROUBLE):
         job_id = f"{troubled}_{task}"
         if not driver.wait_for_log(job_id, r"'epoch': (6|7|8|9|\d\d)", 120):
             say(f"Job {job_id} did not train; its log below logs/ says why.")
             continue
         _trouble(driver, job_id, what)
+    driver.submit_agents(trouble, 1, runs_each=1, time="0:45")
+    say("One more agent of the troubled sweep ends at its time limit, with a checkpoint: its run can be resumed.")
 
 
 def _trouble(driver: SampleDriver, job_id: str, what: str) -> None:

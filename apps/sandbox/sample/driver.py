@@ -53,15 +53,15 @@ class SampleDriver:
         )
         return re.sub(r"\x1b\[[0-9;]*m", "", done.stdout + done.stderr)
 
-    def submit_agents(self, sweep_id: str, count: int, runs_each: int | None = None) -> str:
-        """Submit an array of agents and return its job id."""
+    def submit_agents(self, sweep_id: str, count: int, runs_each: int | None = None, **options: str) -> str:
+        """Submit an array of agents and return its job id; ``options`` as sbatch names them."""
         job_id = self.scheduler.submit(
             Submission(
                 script="experiments/agent.sbatch",
                 args=[f"{PROJECT}/{sweep_id}", *([str(runs_each)] if runs_each else [])],
                 work_dir=str(self.root),
                 environment=self.environment,
-                options={"array": f"0-{count - 1}"},
+                options={"array": f"0-{count - 1}", **options},
             )
         )
         self.jobs += [f"{job_id}_{task}" for task in range(count)]
