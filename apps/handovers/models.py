@@ -180,3 +180,35 @@ class CheckoutKey(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["workspace", "path"], name="checkout_is_unique")]
+
+
+class SearchEntry(models.Model):
+    """A version of a handover as the index of words holds it; its words are in ``search.index``.
+
+    The number grows with the document's date, so that the newest are the highest. A long text has several ``part`` s.
+    An entry never changes: what a version says does not, and its title comes from what it says.
+    """
+
+    id = models.BigIntegerField(primary_key=True)
+    handover = models.ForeignKey(Handover, on_delete=models.CASCADE, related_name="entries")
+    content = models.ForeignKey(Content, on_delete=models.CASCADE, related_name="entries")
+    part = models.PositiveSmallIntegerField(default=0)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["handover", "content", "part"], name="entry_is_unique_in_handover")
+        ]
+
+
+class SavedSearch(models.Model):
+    """A search that somebody kept: its address' query, such as ``q=cosine&branch=main``."""
+
+    owner = models.CharField(max_length=150)
+    name = models.CharField(max_length=100)
+    query = models.CharField(max_length=2000)
+    shared = models.BooleanField(default=False)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["name"]
+        constraints = [models.UniqueConstraint(fields=["owner", "name"], name="saved_search_is_unique")]

@@ -1,0 +1,199 @@
+"""Finding handovers: candidates from the index of words, then the passages of the best of them side by side.
+
+A word weighs the more the fewer documents have it. Where every word is common, the newest documents are looked at:
+nobody who asks for 'training loss' wants the oldest of ten thousand.
+"""
+
+import heapq
+import math
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import NamedTuple
+
+from django.db.models import Q, QuerySet
+
+from apps.handovers.models import Content, Handover, SearchEntry
+from apps.handovers.search import index
+from apps.handovers.search.passages import Passage, best_passage
+from apps.handovers.search.query import Term, terms_of
+
+COMMON = 2000  # documents; a word in so many of them chooses none
+LOOKED_AT = 60  # candidates whose text is looked at
+STEPS = (500, 5_000, 50_000)  # how many of the newest are gone through where filters leave too few
+IN_TITLE = 1.5  # times what a word weighs, when it is in the name, the focus or a heading
+_KEYLIKE = re.compile(r"(?i)(?:ho-)?[0-9a-f-]{3,}|ho-.*")
+
+
+@dataclass(frozen=True)
+class Filters:
+    """What is left out before anything is looked for; empty means everything. ``sweep`` is W&B's id of one."""
+
+    workspace: str = ""
+    branch: str = ""
+    agent: str = ""
+    author: str = ""
+    state: str = ""
+    sweep: str = ""
+    has_pending: bool = False
+    since: datetime | None = None
+    until: datetime | None = None
+
+    def on(self, rows: QuerySet[Handover]) -> QuerySet[Handover]:
+        """Return those of ``rows`` that pass. A handover that is gone from the disk is found only when asked for."""
+        exact = {"workspace__name": self.workspace, "branch": self.branch, "agent": self.agent, "author": self.author,
+                 "state": self.state}  # fmt: skip
+        rows = rows.filter(**{name: value for name, value in exact.items() if value})
+        if self.has_pending:
+            rows = rows.filter(pending_open__gt=0)
+        if self.since:
+            rows = rows.filter(date__gte=self.since)
+        if self.until:
+            rows = rows.filter(date__lt=self.until)
+        if self.sweep:
+            named = Q(mentions__sweep__sweep_id=self.sweep) | Q(mentions__run__sweep__sweep_id=self.sweep)
+            rows = rows.filter(named).distinct()
+        return rows
+
+
+@dataclass(frozen=True)
+class Hit:
+    """A handover that was found. ``older`` says that it is an earlier version of it that has the passage."""
+
+    handover: Handover
+    passage: Passage
+    score: float
+    older: bool = False
+
+
+class Entry(NamedTuple):
+    """One version in the index, or a part of a long one: primary keys."""
+
+    number: int
+    handover_id: int
+    content_id: int
+
+
+@dataclass(frozen=True)
+class Found:
+    """``total`` counts what was found, ``at_least`` says that there may be more; ``unknown`` are words nobody wrote."""
+
+    hits: list[Hit] = field(default_factory=list)
+    total: int = 0
+    at_least: bool = False
+    unknown: tuple[str, ...] = ()
+
+
+def search(text: str, filters: Filters | None = None, *, typing: bool = False, limit: int = 20) -> Found:
+    """Return the handovers that answer ``text`` best; without a word, the newest.
+
+    ``typing`` says that the last word may be unfinished.
+    """
+    rows = (filters or Filters()).on(Handover.objects.select_related("workspace", "superseded_by"))
+    terms = terms_of(text, typing=typing)
+    by_key = _by_key(text, rows, limit)
+    if not terms:
+        return _newest(rows, limit) if not text.strip() else Found(by_key, len(by_key))
+    ids, weights, at_least, unknown = _candidates(terms, rows, limit)
+    entries = _entries(ids, rows)
+    looked_at = _best_coarse(entries, ids)
+    hits = _ranked(looked_at, weights)
+    named = {hit.handover.pk for hit in by_key}
+    every = by_key + [hit for hit in hits if hit.handover.pk not in named]
+    total = len({entry.handover_id for entry in entries} | named)
+    return Found(every[:limit], max(total, len(every)), at_least, unknown)
+
+
+def _newest(rows: QuerySet[Handover], limit: int) -> Found:
+    found = list(rows.exclude(state="gone").select_related("content").order_by("-date", "-pk")[: limit + 1])
+    hits = [Hit(row, best_passage(row.content.text[:400] if row.content else "", (), {}), 0.0) for row in found[:limit]]
+    return Found(hits, len(hits), at_least=len(found) > limit)
+
+
+def _by_key(text: str, rows: QuerySet[Handover], limit: int) -> list[Hit]:
+    """Whoever has a piece of a key wants that document, wherever in the key the piece is."""
+    wanted = text.strip().strip("`'\"")
+    if not _KEYLIKE.fullmatch(wanted) or not any(sign.isdigit() for sign in wanted):
+        return []
+    named = Q(key__icontains=wanted) | Q(name__icontains=wanted)
+    return [Hit(row, Passage(0.0, ()), 1000.0) for row in rows.filter(named).order_by("-date", "-pk")[:limit]]
+
+
+def _candidates(
+    terms: Sequence[Term], rows: QuerySet[Handover], limit: int
+) -> tuple[dict[int, float], dict[Term, float], bool, tuple[str, ...]]:
+    """Return entries with a first score, what each term weighs, whether there may be more, and words nobody wrote."""
+    held = {term: index.newest_with([term], COMMON) for term in terms}
+    unknown = tuple(term.written for term, ids in held.items() if not ids)
+    weights = {term: _weight(len(ids)) for term, ids in held.items() if ids}
+    rare = [term for term in weights if len(held[term]) < COMMON]
+    if not weights:
+        return {}, {}, False, unknown
+    if not rare:
+        return _of_common(list(weights), rows, limit), weights, True, unknown
+    scores: dict[int, float] = {}
+    for term in rare:
+        for number in held[term]:
+            scores[number] = scores.get(number, 0.0) + weights[term]
+    for term in weights.keys() - set(rare):
+        for number in index.newest_with([term], COMMON, any_of=rare):
+            if number in scores:
+                scores[number] += weights[term]
+    # Whoever asks with several words wants a document with the most of them: the others are not counted as found.
+    least = 0.5 * max(scores.values())
+    return {number: score for number, score in scores.items() if score >= least}, weights, False, unknown
+
+
+def _of_common(terms: Sequence[Term], rows: QuerySet[Handover], limit: int) -> dict[int, float]:
+    """Return the newest entries that have every term, and before them those that have them in their title."""
+    titled = index.newest_with(terms, LOOKED_AT, title=True)
+    found: list[int] = []
+    for step in STEPS:
+        found = index.newest_with(terms, step)
+        passing = _entries(found, rows)
+        if len(found) < step or len({entry.handover_id for entry in passing}) >= limit:
+            break
+    return {**dict.fromkeys(found[:5_000], 1.0), **dict.fromkeys(titled, IN_TITLE)}
+
+
+def _weight(documents: int) -> float:
+    """What one word weighs: the rarer, the more."""
+    return math.log(1 + COMMON * 5 / max(1, documents))
+
+
+def _entries(ids: Iterable[int], rows: QuerySet[Handover]) -> list[Entry]:
+    entries = SearchEntry.objects.filter(pk__in=list(ids))
+    if rows.query.where:
+        entries = entries.filter(handover__in=rows.order_by().values("pk"))
+    return [Entry(*row) for row in entries.values_list("pk", "handover_id", "content_id")]
+
+
+def _best_coarse(entries: Iterable[Entry], scores: dict[int, float]) -> list[Entry]:
+    """Return the entries that are looked at: the best, of equal ones the newest."""
+    return heapq.nlargest(LOOKED_AT, entries, key=lambda entry: (scores[entry.number], entry.number))
+
+
+def _ranked(entries: Sequence[Entry], weights: dict[Term, float]) -> list[Hit]:
+    handovers = Handover.objects.select_related("workspace", "superseded_by").in_bulk(
+        {entry.handover_id for entry in entries}
+    )
+    texts = dict(Content.objects.filter(pk__in={entry.content_id for entry in entries}).values_list("pk", "text"))
+    best: dict[int, Hit] = {}
+    for place, entry in enumerate(entries):
+        handover = handovers[entry.handover_id]
+        hit = _hit(handover, entry, texts[entry.content_id], weights, place)
+        before = best.get(handover.pk)
+        # Of versions that say it equally well the newest counts.
+        if before is None or (hit.score, not hit.older) > (before.score, not before.older):
+            best[handover.pk] = hit
+    return sorted(best.values(), key=lambda hit: -hit.score)
+
+
+def _hit(handover: Handover, entry: Entry, text: str, weights: dict[Term, float], place: int) -> Hit:
+    terms = list(weights)
+    passage = best_passage(text, terms, weights)
+    title = best_passage(f"{handover.name} {handover.focus}", terms, weights)
+    gone = 0.5 if handover.state == "gone" else 1.0
+    score = (passage.score + title.score * (IN_TITLE - 1)) * gone - place * 1e-3
+    return Hit(handover, passage, score, older=entry.content_id != handover.content_id)

@@ -1,0 +1,88 @@
+"""The index of words in the database: FTS5 on SQLite, a tsvector with GIN on PostgreSQL. Both hold the same words.
+
+The text is cut into words in Python (``words``), so that both databases find the same; they only keep lists.
+An entry's number grows with the document's date: the highest are the newest.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from django.db import connection
+
+from apps.handovers.search.query import Term
+
+Row = tuple[int, str, str]  # the entry's number, the stems of its title, those of its body
+
+
+def add(rows: Iterable[Row]) -> None:
+    """Take entries into the index; run it in the transaction that makes their rows."""
+    with connection.cursor() as cursor:
+        if connection.vendor == "sqlite":
+            cursor.executemany("INSERT INTO handovers_words (rowid, title, body) VALUES (%s, %s, %s)", list(rows))
+        else:
+            cursor.executemany(_ADD_TO_POSTGRES, [(title, body, number) for number, title, body in rows])
+
+
+_ADD_TO_POSTGRES = (
+    "UPDATE handovers_searchentry SET words = setweight(to_tsvector('simple', %s), 'A') || to_tsvector('simple', %s)"
+    " WHERE id = %s"
+)
+
+
+def clear() -> None:
+    """Forget every entry's words; their rows go as well."""
+    with connection.cursor() as cursor:
+        if connection.vendor == "sqlite":
+            cursor.execute("INSERT INTO handovers_words (handovers_words) VALUES ('delete-all')")
+        else:
+            cursor.execute("UPDATE handovers_searchentry SET words = NULL")
+
+
+def newest_with(terms: Sequence[Term], limit: int, *, any_of: Sequence[Term] = (), title: bool = False) -> list[int]:
+    """Return the newest entries that hold every one of ``terms``, and one of ``any_of`` where it is given.
+
+    ``title`` asks for them in the title: name, focus and headings.
+    """
+    if connection.vendor == "sqlite":
+        sql = "SELECT rowid FROM handovers_words WHERE handovers_words MATCH %s ORDER BY rowid DESC LIMIT %s"
+        return _numbers(sql, [_of_sqlite(terms, any_of, title), limit])
+    sql = "SELECT id FROM handovers_searchentry WHERE words @@ %s::tsquery ORDER BY id DESC LIMIT %s"
+    return _numbers(sql, [_of_postgres(terms, any_of, title), limit])
+
+
+def _numbers(sql: str, values: list[Any]) -> list[int]:
+    with connection.cursor() as cursor:
+        cursor.execute(sql, values)
+        return [row[0] for row in cursor.fetchall()]
+
+
+def _of_sqlite(terms: Sequence[Term], any_of: Sequence[Term], title: bool) -> str:
+    parts = [_phrase(one) for one in terms]
+    if any_of:
+        parts.append("(" + " OR ".join(_phrase(one) for one in any_of) + ")")
+    told = " AND ".join(parts)
+    return f"title : ({told})" if title else told
+
+
+def _phrase(term: Term) -> str:
+    """Stems are letters and digits only, so nothing in them could end the quotation."""
+    exact = " ".join(term.stems)
+    if not term.begins:
+        return f'"{exact}"'
+    told = f"{exact} {term.begins}".strip()
+    return f'"{told}"*'
+
+
+def _of_postgres(terms: Sequence[Term], any_of: Sequence[Term], title: bool) -> str:
+    mark = "A" if title else ""
+    parts = [_followed(one, mark) for one in terms]
+    if any_of:
+        parts.append("(" + " | ".join(_followed(one, mark) for one in any_of) + ")")
+    return " & ".join(parts)
+
+
+def _followed(term: Term, mark: str) -> str:
+    exact = [f"'{one}':{mark}" if mark else f"'{one}'" for one in term.stems]
+    if term.begins:
+        exact.append(f"'{term.begins}':*{mark}")
+    return "(" + " <-> ".join(exact) + ")"
