@@ -25,6 +25,7 @@ OTHER_NAMES = {
     "wandb-local": "Run folders",
     "wandb-history": "W&B histories",
     "wandb-deletions": "Deleted runs",
+    "handovers": "Handovers",
     "logs": "Job logs",
 }
 STALE_AFTER_SECONDS = 180

@@ -37,7 +37,7 @@ def read_run_configs(*, runs: Iterable[Run], workspaces: dict[str, Workspace], s
             for pattern in workspace.patterns("run_config")
         ]
         try:
-            found = store.find_config(workspace.path, patterns)
+            found = store.find_config(workspace.path, patterns, workspace.links_into)
             if found is not None and _moved(held.get(run.pk), found):
                 rows.append(_row(run, found, store.read_text(found.path, MOST_BYTES)))
         except Transient as error:

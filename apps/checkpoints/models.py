@@ -37,6 +37,7 @@ class Verification(models.Model):
     ``bytes`` and ``modified_at`` are those of the checkpoint as it was listed: a proof holds for a checkpoint that is
     listed with the same ones. ``stamp`` tells every file of it by size, time and inode, so that nothing is read twice.
     ``sound`` is pass, fail, unknown or unsafe; empty while nothing is proven. ``read_bytes`` grows while it is read.
+    ``parameters`` counts those of its model; None where nothing tells them from the rest.
     ``judged`` turns true when the run's flags know of it.
     """
 
@@ -59,6 +60,7 @@ class Verification(models.Model):
     claimed_at = models.DateTimeField(null=True)
     checked_at = models.DateTimeField(null=True)
     seconds = models.FloatField(null=True)
+    parameters = models.BigIntegerField(null=True)
     judged = models.BooleanField(default=True)
 
     class Meta:

@@ -33,11 +33,14 @@ class ConfigFile:
 
 
 class CheckpointStore(Protocol):
-    def find(self, root: Path, patterns: Sequence[str]) -> list[FoundCheckpoint]:
-        """Every checkpoint below ``root`` that matches a pattern; none outside of ``root``."""
+    def find(self, root: Path, patterns: Sequence[str], also: Sequence[Path] = ()) -> list[FoundCheckpoint]:
+        """Every checkpoint below ``root`` that matches a pattern.
 
-    def find_config(self, root: Path, patterns: Sequence[str]) -> ConfigFile | None:
-        """The first regular file below ``root`` that matches a pattern, in the patterns' order."""
+        One that a link leads to counts where it lies in ``root`` or in one of ``also``, and nowhere else.
+        """
+
+    def find_config(self, root: Path, patterns: Sequence[str], also: Sequence[Path] = ()) -> ConfigFile | None:
+        """The first regular file below ``root`` that matches a pattern, in their order; links as in ``find``."""
 
     def read_text(self, path: Path, limit: int) -> str:
         """At most ``limit`` bytes of a file as text; what is no UTF-8 is replaced."""

@@ -23,7 +23,7 @@ def checkpoints_of(*, run: Run, workspace: Workspace, store: CheckpointStore) ->
         pattern.format_map({"run_id": escape(run.run_id), "sweep_id": "*", "job_id": "*", "task_id": "*"})
         for pattern in workspace.patterns("checkpoints")
     ]
-    return store.find(workspace.path, patterns)
+    return store.find(workspace.path, patterns, workspace.links_into)
 
 
 def find_checkpoints(*, runs: Iterable[Run], workspaces: dict[str, Workspace], store: CheckpointStore) -> set[int]:

@@ -1,7 +1,6 @@
 """Proofs as Celery tasks: one drives one checkpoint, a beat pass sends those that nobody drives."""
 
 import contextlib
-from pathlib import Path
 
 from celery import shared_task
 from celery.exceptions import OperationalError
@@ -14,7 +13,7 @@ from apps.checkpoints.wiring import checkpoint_store
 from apps.core.clock import utcnow
 from apps.core.errors import AlreadyDone, Transient
 from apps.core.tasks import Queue, SweepboardTask
-from apps.workspaces.selectors import active_workspaces, workspace_by_project
+from apps.workspaces.selectors import link_roots, workspace_by_project
 
 AT_ONCE = 50
 BAD = ("fail", "unsafe")
@@ -22,7 +21,7 @@ BAD = ("fail", "unsafe")
 
 @shared_task(base=SweepboardTask, name="checkpoints.drive_proof", lane=Queue.CHECKS)
 def drive_proof(*, verification_pk: int) -> None:
-    if drive(verification_pk=verification_pk, roots=roots(), clock=utcnow) in BAD:
+    if drive(verification_pk=verification_pk, roots=link_roots(), clock=utcnow) in BAD:
         older = look_further(verification_pk)
         if older is not None:
             send_proof(older)
@@ -50,11 +49,6 @@ def drive_proofs() -> None:
 @shared_task(base=SweepboardTask, name="checkpoints.prove_newest", lane=Queue.CHECKS)
 def prove_newest() -> None:
     ask_for_newest(now=utcnow())
-
-
-def roots() -> list[Path]:
-    """Where links of checkpoints may lead: into any workspace."""
-    return [workspace.path for workspace in active_workspaces()]
 
 
 def send_proof(one: Verification) -> None:

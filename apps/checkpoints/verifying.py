@@ -19,6 +19,7 @@ from apps.checkpoints.proof.folders import files_of
 from apps.checkpoints.proof.look import prove
 from apps.checkpoints.proof.outcome import NotSound
 from apps.core.errors import AlreadyDone
+from apps.core.units import whole
 from apps.sweeps.models import Run
 
 log = structlog.get_logger(__name__)
@@ -87,6 +88,7 @@ def drive_proof(*, verification_pk: int, roots: Iterable[Path], clock: Clock) ->
     if proof.step is not None:
         values["step"] = proof.step
     ended = {"state": "done", "checked_at": clock(), "judged": False, "epoch": proof.epoch}
+    ended["parameters"] = whole(proof.parameters)
     mine.update(**values, **ended)
     log.info("checkpoints.proven", run=one.run_id, path=one.path, sound=proof.sound.value, reason=proof.reason)
     return proof.sound.value

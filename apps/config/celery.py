@@ -13,7 +13,12 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "apps.config.settings")
 
 app = Celery("sweepboard")
 app.config_from_object("django.conf:settings", namespace="CELERY")
-app.autodiscover_tasks(["apps.ops", "apps.sweeps", "apps.alerts", "apps.resume", "apps.handovers"])
+app.autodiscover_tasks(
+    [
+        f"apps.{room}"
+        for room in ("ops", "sweeps", "checkpoints", "alerts", "resume", "closing", "stopping", "restart", "handovers")
+    ]
+)
 
 
 @setup_logging.connect

@@ -39,6 +39,8 @@ INSTALLED_APPS = [
     "apps.memory",
     "apps.resume",
     "apps.closing",
+    "apps.stopping",
+    "apps.restart",
     "apps.alerts",
     "apps.board",
     "apps.ops",
@@ -94,7 +96,7 @@ def _database() -> dict[str, Any]:
             # Without IMMEDIATE a read that turns into a write fails at once instead of waiting its turn.
             "transaction_mode": "IMMEDIATE",
             "timeout": 30,
-            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-32768;",
         },
     }
 
@@ -143,6 +145,7 @@ SCHEDULERS = {
 RUN_FOLDERS = "apps.sweeps.adapters.wandb_local.WandbRunFolders"
 UPLOADER = "apps.sweeps.adapters.wandb_sync.WandbSync"
 RUN_CLOSER = "apps.sweeps.adapters.wandb_close.WandbCloser"
+SWEEP_CONTROL = "apps.sweeps.adapters.wandb_control.WandbControl"
 LOG_STORE = "apps.joblogs.adapters.filesystem.FilesystemLogStore"
 CHECKPOINT_PROVER = "apps.checkpoints.adapters.byte_prover.ByteProver"
 CHECKPOINT_STORE = "apps.checkpoints.adapters.filesystem.FilesystemCheckpointStore"

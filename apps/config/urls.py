@@ -7,6 +7,8 @@ urlpatterns = [
     path("", include("apps.memory.urls")),
     path("", include("apps.closing.urls")),
     path("", include("apps.resume.urls")),
+    path("", include("apps.stopping.urls")),
+    path("", include("apps.restart.urls")),
     path("", include("apps.alerts.urls")),
     path("", include("apps.ops.urls")),
 ]

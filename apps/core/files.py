@@ -4,6 +4,7 @@ import contextlib
 import os
 import shutil
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
 from apps.core.errors import Permanent
@@ -21,10 +22,14 @@ def confined(root: Path, relative: str | Path) -> Path:
     return path
 
 
-def is_inside(root: Path, path: Path) -> bool:
-    """Tell whether ``path``, links resolved, lies below the resolved ``root``; a link to itself does not."""
+def is_inside(root: Path, path: Path, also: Iterable[Path] = ()) -> bool:
+    """Tell whether ``path``, links resolved, lies below the resolved ``root`` or one of ``also``.
+
+    A link to itself does not.
+    """
     try:
-        return path.resolve().is_relative_to(root)
+        target = path.resolve()
+        return any(target.is_relative_to(one) for one in (root, *(folder.resolve() for folder in also)))
     except RuntimeError:
         return False
 

@@ -1,7 +1,7 @@
 """Gathering the facts of many runs at once: a handful of queries, whatever their number."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from apps.audit.selectors import Freshness, freshness
@@ -52,6 +52,7 @@ class _Pool:
     unsynced: dict[int, datetime]
     twins: dict[int, Twin]
     proofs: dict[int, list[Verification]]
+    policies: dict[tuple[str, int | None], Policy] = field(default_factory=dict)
 
 
 def gather(run_pks: Iterable[int], now: datetime) -> list[Gathered]:
@@ -82,7 +83,7 @@ def _gather_one(run: Run, pool: _Pool, now: datetime) -> Gathered:
         run_id=run.run_id,
         wandb_state=run.state,
         now=now,
-        policy=_policy(run, pool.workspaces.get(run.project_path)),
+        policy=_policy(run, pool),
         slurm_state=slurm_state,
         meaning=meaning(run.state, slurm_state),
         progress=progress_of(run, own, time),
@@ -107,8 +108,13 @@ def _gather_one(run: Run, pool: _Pool, now: datetime) -> Gathered:
     return Gathered(run, current.job, facts, time, current.how.value, current.evidence)
 
 
-def _policy(run: Run, workspace: Workspace | None) -> Policy:
-    return policy_of(workspace, run.sweep.sweep_id if run.sweep else "", run.sweep.name if run.sweep else "")
+def _policy(run: Run, pool: _Pool) -> Policy:
+    """Return the policy of the run's sweep, read once for all its runs."""
+    key = (run.project_path, run.sweep_id)
+    if key not in pool.policies:
+        told = (run.sweep.sweep_id, run.sweep.name) if run.sweep else ("", "")
+        pool.policies[key] = policy_of(pool.workspaces.get(run.project_path), *told)
+    return pool.policies[key]
 
 
 def _runtime(run: Run, linked: list[LinkedJob], time: JobTime, now: datetime) -> float | None:

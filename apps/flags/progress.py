@@ -5,7 +5,7 @@ W&B's summary, which has been wrong before. The target is never assumed.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 from apps.core.units import number
@@ -41,17 +41,17 @@ def progress_from(readings: Sequence[Reading], target_epochs: float | None, time
     if not told:
         return Progress(target_epochs=target_epochs)
     best = told[0]
-    progress = Progress(
+    return Progress(
         epoch=best.epoch,
         step=best.step,
         target_epochs=target_epochs,
         source=best.source,
         total_steps=best.total_steps,
         steps_per_second=best.steps_per_second,
+        epochs_per_hour=_pace(best, time),
         at=best.at,
         disagreement=disagreement(told, target_epochs, live=live),
     )
-    return replace(progress, epochs_per_hour=_pace(best, time))
 
 
 def _pace(best: Reading, time: JobTime) -> float | None:

@@ -23,20 +23,31 @@ _MEMORY = re.compile(r"max_memory_allocated|memory_allocated|gpu_mem|peak_memory
 _DEEPEST = 6
 
 
-def flat_keys(values: Mapping[str, Any], prefix: str = "", depth: int = 0) -> Iterable[str]:
-    """Yield the dotted keys of everything in a nested config, in lower case."""
-    for key, value in values.items():
+Shape = tuple["str | tuple[str, Shape]", ...]
+
+
+def _shape(values: Mapping[str, Any], depth: int = 0) -> Shape:
+    """Return the keys of a nested config without its values: what the runs of one sweep have in common."""
+    return tuple(
+        (key, _shape(value, depth + 1)) if isinstance(value, dict) and depth < _DEEPEST else key
+        for key, value in values.items()
+    )
+
+
+def _dotted(shape: Shape, prefix: str = "") -> Iterable[str]:
+    """Yield the dotted keys of everything in a config of this shape, in lower case."""
+    for entry in shape:
+        key, inner = (entry, ()) if isinstance(entry, str) else entry
         name = f"{prefix}{key}".lower()
         yield name
-        if isinstance(value, Mapping) and depth < _DEEPEST:
-            yield from flat_keys(value, f"{name}.", depth + 1)
+        yield from _dotted(inner, f"{name}.")
 
 
 def config_facts(
     config: Mapping[str, Any], parameters: Mapping[str, Any] | None = None, drift: tuple[str, ...] = ()
 ) -> ConfigFacts:
     """Return what a run's config tells; ``parameters`` are those of its sweep."""
-    said = _said_by(tuple(flat_keys(config)))
+    said = _said_by(_shape(config))
     return ConfigFacts(
         empty=not config,
         seeded=said.seeded,
@@ -56,8 +67,9 @@ class _Said:
 
 
 @lru_cache(maxsize=2048)
-def _said_by(keys: tuple[str, ...]) -> _Said:
+def _said_by(shape: Shape) -> _Said:
     """Read the names of keys; kept, because the runs of a sweep all have the same."""
+    keys = tuple(_dotted(shape))
     seeds = [key for key in keys if _SEED.search(key)]
     seeded = {name for name, pattern in _OF.items() for key in seeds if pattern.search(key)}
     if any(not any(pattern.search(key) for pattern in _OF.values()) for key in seeds if not _is_branch(key, keys)):
@@ -75,7 +87,7 @@ def _is_branch(key: str, keys: tuple[str, ...]) -> bool:
 
 def logs_gpu_memory(summary: Mapping[str, Any], config: Mapping[str, Any]) -> bool:
     """Tell whether the run itself logged how much GPU memory it took."""
-    return any(_said_by(tuple(flat_keys(values))).has_memory for values in (summary, config))
+    return any(_said_by(_shape(values)).has_memory for values in (summary, config))
 
 
 def curves_of(metric: list[list[float]], loss: list[list[float]], name: str, goal: str) -> Curves:

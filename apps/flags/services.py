@@ -21,7 +21,7 @@ from apps.flags.verdict import verdict_of
 from apps.sweeps.models import Sweep
 from apps.sweeps.ports import LIVE_RUN_STATES
 
-BATCH = 500
+BATCH = 1000
 # What people decided of a flag was decided of its severity then: when it grows worse, it calls again.
 WOKEN: dict[str, Any] = {
     "acknowledged_at": None,

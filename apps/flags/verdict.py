@@ -129,9 +129,15 @@ def _ended_badly(facts: RunFacts, failure: Failure) -> tuple[Action, str]:
         return Action.INVESTIGATE, f"{crash}: the evidence is too thin for a resume"
     if not has_checkpoint:
         return Action.RELAUNCH, f"{crash}, and there is no checkpoint: relaunch agents into the same sweep"
+    if facts.checkpoint_sound in ("fail", "unsafe"):
+        return Action.INVESTIGATE, f"{crash}, and the newest checkpoint is no good: {_what_is_left(facts)}"
     if failure.resumable is Resumable.AFTER_CHANGE:
         return Action.CHANGE_THEN_RESUME, f"{crash}, and there is a checkpoint"
     return Action.RESUME, f"{crash}, and there is a checkpoint"
+
+
+def _what_is_left(facts: RunFacts) -> str:
+    return f"restore from {facts.good_checkpoint}" if facts.good_checkpoint else "verify the older ones"
 
 
 SURELY_RESUMABLE = ("preemption", "time-limit", "node-failure", "nccl-timeout")
@@ -201,7 +207,16 @@ def _checkpoint(facts: RunFacts) -> str:
     if facts.checkpoint_at is None:
         return "There is no checkpoint."
     step = f"step {facts.checkpoint_step}, " if facts.checkpoint_step is not None else ""
-    return f"The newest checkpoint is {step}written {age_mark(facts.checkpoint_at)}; nobody has proven it yet."
+    return f"The newest checkpoint is {step}written {age_mark(facts.checkpoint_at)}; {_proof(facts)}."
+
+
+def _proof(facts: RunFacts) -> str:
+    if not facts.checkpoint_sound:
+        return "nobody has proven it yet"
+    if facts.checkpoint_sound == "pass":
+        return "it was proven sound"
+    good = f"; the newest good one is {facts.good_checkpoint}" if facts.good_checkpoint else ""
+    return f"its proof said {facts.checkpoint_sound}: {facts.checkpoint_flaw.rstrip('.')}{good}"
 
 
 def sweep_action(actions: Iterable[str], *, running: bool, agents_missing: bool) -> Action:

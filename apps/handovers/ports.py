@@ -108,7 +108,10 @@ class DocumentStore(Protocol):
         """The checkout's `CLAUDE.md`; one that is a link is a problem and is read all the same where it may be."""
 
     def write(self, wish: Write) -> None:
-        """Make every document and edit every index, or ``NothingWritten``; no document is ever replaced."""
+        """Make every document and edit every index, or ``NothingWritten``; no document is ever replaced.
+
+        ``Transient`` where a failure could not be undone either: ``recover`` finishes it then.
+        """
 
     def recover(self, root: Path) -> list[str]:
         """Finish what a writer that died had begun; a sentence for each."""

@@ -1,8 +1,10 @@
 """The passes over handovers as Celery tasks."""
 
+import structlog
 from celery import shared_task
 
 from apps.core.clock import utcnow
+from apps.core.errors import Permanent
 from apps.core.locks import Busy, lease
 from apps.core.tasks import Queue, SweepboardTask
 from apps.handovers.services.archiving import archive_old
@@ -11,6 +13,7 @@ from apps.handovers.wiring import document_store
 from apps.workspaces.config import ConfigError
 from apps.workspaces.selectors import active_workspaces, current_config
 
+log = structlog.get_logger(__name__)
 LEASE = 45.0  # renewed while a pass runs
 
 
@@ -35,6 +38,8 @@ def archive() -> None:
                 archive_old(workspace=workspace, store=document_store(), now=utcnow(), actor="sweepboard")
         except Busy:
             continue
+        except Permanent as error:
+            log.warning("handovers.archive.refused", workspace=workspace.name, error=str(error))
 
 
 def byte_limit() -> int:

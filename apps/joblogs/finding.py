@@ -121,7 +121,9 @@ class Finder:
             root = workspace.path.resolve()
             by_number: dict[str, list[Path]] = defaultdict(list)
             if numbers and shared:
-                for path in self.store.find(workspace.path, [any_job(pattern) for pattern in shared], numbers):
+                for path in self.store.find(
+                    workspace.path, [any_job(pattern) for pattern in shared], numbers, workspace.links_into
+                ):
                     for number in set(numbers_in(path.name)):
                         by_number[number].append(path)
             for job in jobs:
@@ -149,7 +151,7 @@ class Finder:
             if any(belongs(str(path.relative_to(root)), pattern, numbers) for pattern in fitting)
         ]
         apart = [filled(pattern, numbers) for pattern in patterns_for(own, numbers.task)]
-        return listed + (self.store.find(workspace.path, apart) if apart else [])
+        return listed + (self.store.find(workspace.path, apart, None, workspace.links_into) if apart else [])
 
 
 def _numbers_of(job: Job) -> JobNumbers:

@@ -36,8 +36,16 @@ class LogStore(Protocol):
     def inodes(self, folder: Path) -> dict[str, int]:
         """The inode of every entry of a folder, by name; empty where there is no such folder."""
 
-    def find(self, root: Path, patterns: Sequence[str], numbers: Collection[str] | None = None) -> list[Path]:
-        """The files below ``root`` that match a pattern, sorted; none outside of ``root``.
+    def find(
+        self,
+        root: Path,
+        patterns: Sequence[str],
+        numbers: Collection[str] | None = None,
+        also: Sequence[Path] = (),
+    ) -> list[Path]:
+        """The files below ``root`` that match a pattern, sorted.
+
+        One that a link leads to counts where it lies in ``root`` or in one of ``also``, and nowhere else.
 
         With ``numbers``, only those in whose name one of these stands as a whole number. However many patterns and
         numbers are asked for, each folder is listed once.

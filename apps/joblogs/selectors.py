@@ -20,12 +20,12 @@ def traces_by_job(keys: Iterable[Key]) -> dict[Key, list[LogTrace]]:
     A log to which several jobs write is each one's.
     """
     wanted = set(keys)
-    ids = {job_id for _, job_id in wanted}
+    clusters, ids = {cluster for cluster, _ in wanted}, {job_id for _, job_id in wanted}
     shared: dict[int, list[Key]] = defaultdict(list)
     for pk, cluster, job_id in LogSharer.objects.filter(job_id__in=ids).values_list("log", "cluster", "job_id"):
         shared[pk].append((cluster, job_id))
-    rows = LogTrace.objects.filter(Q(log__job_id__in=ids) | Q(log__in=shared.keys())).select_related("log")
-    rows = rows.defer(*_HOW_IT_IS_READ)
+    own, others = Q(log__cluster__in=clusters, log__job_id__in=ids), Q(log__in=shared.keys())
+    rows = LogTrace.objects.filter(own | others).select_related("log").defer(*_HOW_IT_IS_READ)
     found: dict[Key, list[LogTrace]] = defaultdict(list)
     for row in rows.order_by(*_NEWEST_LAST):
         for key in [(row.log.cluster, row.log.job_id), *shared.get(row.log_id, [])]:

@@ -4,6 +4,7 @@ The practice's own line is ``params × 4 × 3`` bytes (weights, gradients and op
 activations. The second line counts what an optimizer and a precision really keep for each parameter.
 """
 
+import re
 from dataclasses import dataclass
 
 HEADROOM = 1.2
@@ -69,6 +70,22 @@ class Fit:
     @property
     def missing(self) -> float:
         return max(0.0, -self.left)
+
+
+_SIZE = re.compile(r"(\d+)\s*gi?b?(?![a-z0-9])")
+
+
+def sizes_of(name: str) -> tuple[int, ...]:
+    """Return the GiB that a GPU may have by the name that a cluster gives it; empty where that tells nothing.
+
+    ``nvidia_a100-sxm4-80gb`` says its size; of a bare ``a100`` each size that is made counts.
+    """
+    lower = name.lower()
+    if said := _SIZE.findall(lower):
+        return (int(said[-1]),)
+    plain = re.sub(r"[^a-z0-9]", "", lower)
+    known = max((one for one in GPUS if one in plain), key=len, default="")
+    return GPUS.get(known, ())
 
 
 def fits(one: Estimate, gpus: dict[str, tuple[int, ...]] | None = None) -> list[Fit]:

@@ -6,13 +6,16 @@ from django.http import HttpRequest, HttpResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from apps.checkpoints.selectors import newest_with_parameters
 from apps.core.pages import render_page
 from apps.core.permissions import Permission, requires
 from apps.memory.estimate import OPTIMIZERS, PRECISIONS, estimate, fits
+from apps.memory.here import on_clusters
 from apps.memory.parameters import parameters_in
+from apps.slurm.gpus import gpu_kinds
 
 TEMPLATE = "memory/memory.html"
-ASKED = ("parameters", "trained", "optimizer", "precision")
+ASKED = ("parameters", "trained", "optimizer", "precision", "run")
 # The practice's checklist before a launch; a link carries which of them are ticked.
 CHECKLIST = (
     ("estimated", "The memory is estimated: params × 4 × 3 bytes"),
@@ -27,9 +30,7 @@ CHECKLIST = (
 @requires(Permission.VIEW_BOARD)
 def memory_page(request: HttpRequest) -> HttpResponse:
     """Estimate what the query asks for; the address holds everything, so that a launch can link it."""
-    asked = {
-        name: request.GET.get(name, "").strip()[:40] for name in ("parameters", "trained", "optimizer", "precision")
-    }
+    asked = {name: request.GET.get(name, "").strip()[:40] for name in ASKED}
     ticked = set(request.GET.getlist("done"))
     context: dict[str, Any] = {
         "asked": asked,
@@ -39,6 +40,8 @@ def memory_page(request: HttpRequest) -> HttpResponse:
         "ticked": len(ticked & {name for name, _ in CHECKLIST}),
     }
     status = 200
+    if asked["run"] and not asked["parameters"]:
+        context |= _counted(asked)
     if asked["parameters"]:
         try:
             context |= _estimated(asked)
@@ -52,4 +55,19 @@ def _estimated(asked: dict[str, str]) -> dict[str, Any]:
     trained = parameters_in(asked["trained"]) if asked["trained"] else None
     chosen = {"optimizer": asked["optimizer"] or "adamw", "precision": asked["precision"] or "fp32"}
     one = estimate(parameters, trained=trained, **chosen)
-    return {"parameters": parameters, "estimate": one, "fits": fits(one), "chosen": chosen}
+    return {
+        "parameters": parameters,
+        "estimate": one,
+        "here": on_clusters(one, gpu_kinds()),
+        "fits": fits(one),
+        "chosen": chosen,
+    }
+
+
+def _counted(asked: dict[str, str]) -> dict[str, Any]:
+    """Take the parameters from the newest proof of a run's checkpoints that counted them."""
+    proof = newest_with_parameters(int(asked["run"])) if asked["run"].isdecimal() else None
+    if proof is None:
+        return {"not_counted": True}
+    asked["parameters"] = str(proof.parameters)
+    return {"counted_in": proof}

@@ -5,6 +5,7 @@ from django.db import transaction
 
 from apps.audit.services import record
 from apps.core.tasks import SweepboardTask
+from apps.handovers.tasks import scan as scan_handovers
 from apps.ops import tasks
 
 PASSES: dict[str, tuple[SweepboardTask, ...]] = {
@@ -14,6 +15,7 @@ PASSES: dict[str, tuple[SweepboardTask, ...]] = {
     "folders": (tasks.sync_folders,),
     "histories": (tasks.sync_histories,),
     "deletions": (tasks.look_for_gone_runs,),
+    "handovers": (scan_handovers,),
 }
 NAMES = {
     "": "W&B and Slurm",
@@ -22,6 +24,7 @@ NAMES = {
     "folders": "the run folders",
     "histories": "what runs logged",
     "deletions": "deleted runs",
+    "handovers": "the handover documents",
 }
 
 

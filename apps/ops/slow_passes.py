@@ -13,6 +13,8 @@ from apps.core.errors import SweepboardError
 from apps.core.locks import Busy, lease
 from apps.ops.retention import thin_out as thin
 from apps.ops.sync import LEASE, Outcome, config_in_force, join
+from apps.slurm.gpus import sync_gpu_types
+from apps.slurm.wiring import cluster_names, make_scheduler
 from apps.sweeps.ports import SweepSource
 from apps.sweeps.services.histories import SOURCE as HISTORY
 from apps.sweeps.services.histories import sync_histories as store_histories
@@ -49,6 +51,17 @@ def sync_histories() -> Outcome:
         outcome.runs |= store_histories(project=project, source=source)
 
     return _over_projects("sync:histories", HISTORY, store)
+
+
+def sync_gpus() -> Outcome:
+    """Ask every cluster which GPUs it has; one that does not answer keeps what was known of it."""
+    outcome = Outcome()
+    for name in cluster_names() if config_in_force() is not None else []:
+        try:
+            outcome.ok &= sync_gpu_types(scheduler=make_scheduler(name), now=utcnow())
+        except SweepboardError:
+            outcome.ok = False  # the pass over its jobs says why
+    return outcome
 
 
 def look_for_gone_runs() -> Outcome:

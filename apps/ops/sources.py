@@ -16,6 +16,7 @@ TITLES = {
     "wandb-local": "Run folders",
     "wandb-history": "W&B histories",
     "wandb-deletions": "Deleted runs",
+    "handovers": "Handovers",
     "logs": "Job logs",
     "retention": "Thinning out",
     "join": "Joining",
@@ -28,6 +29,7 @@ TASKS = {
     "wandb-local": "folders",
     "wandb-history": "histories",
     "wandb-deletions": "deletions",
+    "handovers": "handovers",
 }
 
 
@@ -75,6 +77,7 @@ def _intervals() -> dict[str, int]:
         "wandb-local": config.wandb.folders_seconds,
         "wandb-history": config.wandb.history_seconds,
         "wandb-deletions": config.wandb.deletions_seconds,
+        "handovers": config.handovers.scan_seconds,
         "retention": 86_400,
     }
 

@@ -26,6 +26,11 @@ def sync_histories() -> None:
     slow_passes.sync_histories()
 
 
+@shared_task(base=SweepboardTask, name="ops.sync_gpus", lane=Queue.SYNC)
+def sync_gpus() -> None:
+    slow_passes.sync_gpus()
+
+
 @shared_task(base=SweepboardTask, name="ops.look_for_gone_runs", lane=Queue.SYNC)
 def look_for_gone_runs() -> None:
     slow_passes.look_for_gone_runs()

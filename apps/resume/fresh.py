@@ -127,7 +127,7 @@ def _of_files(tools: Tools, run: Run, workspace: Workspace, read: Reader) -> dic
     told: dict[str, Any] = {}
     store = tools.store()
     try:
-        found = store.find(workspace.path, _patterns(run, workspace, "checkpoints"))
+        found = store.find(workspace.path, _patterns(run, workspace, "checkpoints"), workspace.links_into)
         told["checkpoints"] = _read(found, read)
         folder = Path(told["checkpoints"][0].path).parent if told["checkpoints"] else workspace.path
         told["free_bytes"] = free_bytes(folder)
@@ -141,7 +141,7 @@ def _of_files(tools: Tools, run: Run, workspace: Workspace, read: Reader) -> dic
 
 
 def _config_on_disk(store: CheckpointStore, run: Run, workspace: Workspace) -> dict[str, Any]:
-    config = store.find_config(workspace.path, _patterns(run, workspace, "run_config"))
+    config = store.find_config(workspace.path, _patterns(run, workspace, "run_config"), workspace.links_into)
     if config is None:
         return {}
     values, problem = parsed(store.read_text(config.path, MOST_BYTES), config.bytes)

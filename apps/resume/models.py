@@ -133,6 +133,24 @@ class ResumeRequest(models.Model):
         return self.finished_at or self.running_at or self.submitted_at or self.asked_at
 
 
+class AutoResume(models.Model):
+    """Whether runs are resumed without a person: a switch for a run or for a sweep, and what the machine says of a run.
+
+    ``switch`` is on, off, or empty where the sweep's switch, and then the policy, decides; ``by`` and ``at`` say who
+    set it and when. ``stopped_at`` is when it stopped itself for a run, ``stopped_why`` the reason; a switch set later
+    begins anew. ``said`` is what it waits for.
+    """
+
+    run = models.OneToOneField("sweeps.Run", null=True, on_delete=models.CASCADE, related_name="auto_resume")
+    sweep = models.OneToOneField("sweeps.Sweep", null=True, on_delete=models.CASCADE, related_name="auto_resume")
+    switch = models.CharField(max_length=3, blank=True)
+    by = models.CharField(max_length=150, blank=True)
+    at = models.DateTimeField(null=True)
+    stopped_at = models.DateTimeField(null=True)
+    stopped_why = models.TextField(blank=True)
+    said = models.TextField(blank=True)
+
+
 def lines_from(told: list[dict[str, Any]]) -> list[GateLine]:
     """Return the lines of a gate as they were kept."""
     return [GateLine(**{**line, "state": LineState(line["state"])}) for line in told]

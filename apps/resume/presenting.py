@@ -8,6 +8,7 @@ from typing import Any
 from apps.core.errors import SweepboardError
 from apps.resume.changes import Offer
 from apps.resume.domain import GateLine, check_can_resume
+from apps.resume.gate import crash_class_line
 from apps.resume.models import GateCheck
 from apps.resume.selectors import lines_with, offers_for, planned_for, preview_of
 from apps.resume.services import FRESH
@@ -72,6 +73,23 @@ def shown_gate(run: Run, check: GateCheck | None, choices: Mapping[str, str], no
         old=old,
         overridable=[line for line in shut if line.overridable] if len(shut) == 1 and preview and not old else [],
     )
+
+
+def shown_lines(run: Run, check: GateCheck | None, now: datetime) -> Shown:
+    """Return what a list shows of the last look at a run's gate; nothing is asked of the database.
+
+    The run comes with its status. What would be submitted is left to the run's own page, and to the press.
+    """
+    if check is None or not check.lines:
+        return Shown(check, check is not None and check.state == "queued", refusal=check.said if check else "")
+    anew = crash_class_line(run.status.crash_class, run.status.resumable, "")
+    lines, refusal = [anew if line.id == anew.id else line for line in check.gate], ""
+    try:
+        check_can_resume(lines)
+    except SweepboardError as error:
+        refusal = str(error)
+    old = check.checked_at is not None and now - check.checked_at > FRESH
+    return Shown(check, False, lines, refusal=refusal or ("It was looked at too long ago: look again." if old else ""))
 
 
 def _preview(run: Run, check: GateCheck, choices: Mapping[str, str]) -> tuple[dict[str, Any], str]:

@@ -1,10 +1,10 @@
 """Reading what is known of a run's gate and of its resumes."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import OuterRef, QuerySet, Subquery
 
 from apps.core.errors import Permanent
 from apps.flags.models import RunStatus
@@ -63,6 +63,19 @@ def resumable_runs(sweep: Sweep) -> QuerySet[Run]:
 def latest_check(run: Run) -> GateCheck | None:
     """Return the last look at a run's gate that was not used up by a press."""
     return GateCheck.objects.filter(run=run).exclude(state="used").first()
+
+
+def latest_checks(runs: Iterable[Run]) -> dict[int, GateCheck]:
+    """Return the same for many runs by primary key, in one query."""
+    newest = GateCheck.objects.filter(run=OuterRef("run")).exclude(state="used").order_by("-pk").values("pk")[:1]
+    found = GateCheck.objects.filter(run__in=[run.pk for run in runs], pk=Subquery(newest))
+    return {one.run_id: one for one in found}
+
+
+def open_requests(runs: Iterable[Run]) -> dict[int, ResumeRequest]:
+    """Return the wishes that are under way by their runs' primary keys, in one query."""
+    found = ResumeRequest.objects.filter(run__in=[run.pk for run in runs], state__in=ResumeRequest.OPEN)
+    return {one.run_id: one for one in found}
 
 
 def resumes_of(run: Run) -> list[ResumeRequest]:

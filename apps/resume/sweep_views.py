@@ -1,7 +1,6 @@
 """Every run of a sweep that can be resumed, each with its own gate; one press for those whose gate is open."""
 
 from dataclasses import dataclass
-from typing import Any
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
@@ -14,10 +13,11 @@ from apps.core.errors import SweepboardError
 from apps.core.pages import htmx_of, render_page
 from apps.core.permissions import Permission, is_allowed, requires
 from apps.core.units import count
+from apps.resume.automatic import shown_auto_of_sweep
 from apps.resume.checking import ask_for_check
 from apps.resume.models import ResumeRequest
-from apps.resume.presenting import Shown, shown_gate
-from apps.resume.selectors import latest_check, resumable_runs
+from apps.resume.presenting import Shown, shown_lines
+from apps.resume.selectors import latest_checks, open_requests, resumable_runs
 from apps.resume.services import ask_for_resume
 from apps.resume.tasks import send_check, send_resume
 from apps.sweeps.models import Run, Sweep
@@ -88,14 +88,16 @@ def _sweep(pk: int) -> Sweep:
 
 
 def _candidates(sweep: Sweep) -> list[Candidate]:
-    now = utcnow()
-    return [_candidate(run, now) for run in resumable_runs(sweep)[:MOST]]
-
-
-def _candidate(run: Run, now: Any) -> Candidate:
-    under_way = ResumeRequest.objects.filter(run=run, state__in=ResumeRequest.OPEN).first()
-    gate = None if under_way is not None else shown_gate(run, latest_check(run), {}, now)
-    return Candidate(run, gate, under_way)
+    now, runs = utcnow(), list(resumable_runs(sweep)[:MOST])
+    checks, wishes = latest_checks(runs), open_requests(runs)
+    return [
+        Candidate(
+            run,
+            None if run.pk in wishes else shown_lines(run, checks.get(run.pk), now),
+            wishes.get(run.pk),
+        )
+        for run in runs
+    ]
 
 
 def _answer(request: HttpRequest, sweep: Sweep, *, said: str = "") -> HttpResponse:
@@ -110,6 +112,7 @@ def _answer(request: HttpRequest, sweep: Sweep, *, said: str = "") -> HttpRespon
         "total": resumable_runs(sweep).count(),
         "live": any(one.request or (one.gate and one.gate.looking) for one in found),
         "may": is_allowed(request.user, Permission.RESUME_RUNS),
+        "auto": shown_auto_of_sweep(sweep),
         "said": said,
     }
     return render_page(request, TEMPLATE, context, partials=("resume-sweep",))

@@ -8,6 +8,7 @@ from celery.exceptions import OperationalError
 from apps.checkpoints.wiring import checkpoint_store, prover
 from apps.core.clock import utcnow
 from apps.core.tasks import Queue, SweepboardTask
+from apps.resume.automatic import look_after_runs
 from apps.resume.checking import drive_check as check
 from apps.resume.checking import unfinished_checks
 from apps.resume.fresh import Tools
@@ -39,6 +40,11 @@ def drive_resumes() -> None:
         drive_resume.apply_async(kwargs={"request_pk": request_pk}, expires=60)
     for check_pk in unfinished_checks(utcnow()):
         drive_check.apply_async(kwargs={"check_pk": check_pk}, expires=60)
+
+
+@shared_task(base=SweepboardTask, name="resume.auto_resume", lane=Queue.ACTIONS)
+def auto_resume() -> None:
+    look_after_runs(now=utcnow(), send_check=send_check, send_resume=send_resume)
 
 
 def send_check(asked: GateCheck) -> None:

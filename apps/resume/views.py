@@ -15,6 +15,7 @@ from apps.core.clock import utcnow
 from apps.core.errors import SweepboardError
 from apps.core.pages import htmx_of, render_page
 from apps.core.permissions import Permission, is_allowed, requires
+from apps.resume.automatic import in_force
 from apps.resume.checking import ask_for_check
 from apps.resume.models import GateCheck, ResumeRequest
 from apps.resume.presenting import Shown, shown_gate
@@ -120,6 +121,7 @@ def _context(request: HttpRequest, run: Run) -> dict[str, Any]:
         "may": is_allowed(request.user, Permission.RESUME_RUNS),
         "may_override": is_allowed(request.user, Permission.OVERRIDE_GATE),
         "live": _is_live(run, latest),
+        "auto": in_force(run),
     }
 
 

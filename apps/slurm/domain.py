@@ -18,8 +18,24 @@ def comment_for_run(run_id: str, key: str = "") -> str:
     return f"{RUN_COMMENT}{run_id} sweepboard:key={key}" if key else f"{RUN_COMMENT}{run_id}"
 
 
+_AGENT_COMMENT = re.compile(r"sweepboard:sweep=([A-Za-z0-9_-]{1,200}):key=([0-9a-z-]{8,60})(?![0-9a-z-])")
+
+
+def comment_for_agent(sweep_id: str, key: str) -> str:
+    """Return the comment of a job that Sweepboard submits as an agent of a sweep; ``key`` as above, one an agent."""
+    return f"sweepboard:sweep={sweep_id}:key={key}"
+
+
+def sweep_named_in(comment: str) -> str:
+    """Return the sweep whose agent a job is by its comment; empty where it names none."""
+    found = _AGENT_COMMENT.search(comment)
+    return found[1] if found else ""
+
+
 def key_named_in(comment: str) -> str:
     """Return the key of the request that a job's comment names; empty where it names none."""
+    if agent := _AGENT_COMMENT.search(comment):
+        return agent[2]
     found = _KEY_IN_COMMENT.search(comment)
     return found[1] if found else ""
 

@@ -17,6 +17,20 @@ class JobQuerySet(models.QuerySet["Job"]):
         return self.filter(is_live=True)
 
 
+class GpuKind(models.Model):
+    """The GPUs of one type that a cluster has, as it last told them; ``name`` is its administrators' word for it."""
+
+    cluster = models.CharField(max_length=100)
+    name = models.CharField(max_length=200, blank=True)
+    gpus = models.PositiveIntegerField()
+    nodes = models.PositiveIntegerField()
+    seen_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["cluster", "name"]
+        constraints = [models.UniqueConstraint(fields=["cluster", "name"], name="gpu_kind_is_unique_in_cluster")]
+
+
 class Job(models.Model):
     """One attempt of a job or array task. (cluster, job_id) is the job; the submit time tells attempts apart.
 

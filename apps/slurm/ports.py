@@ -84,6 +84,15 @@ class JobAttempt:
 
 
 @dataclass(frozen=True, slots=True)
+class GpuType:
+    """One type of GPU that a cluster has, as its administrators named it; empty where they named none."""
+
+    name: str
+    gpus: int
+    nodes: int
+
+
+@dataclass(frozen=True, slots=True)
 class Submission:
     """What to run. ``script`` is the path of a batch script, ``args`` its arguments.
 
@@ -128,6 +137,9 @@ class Scheduler(Protocol):
         For jobs that ``history`` should have told and did not: accounting may hear of a job's end long
         after it, and then no later window of time holds it. Ids that it does not know are left out.
         """
+
+    def gpu_types(self) -> list[GpuType]:
+        """The GPUs of the cluster's nodes by their type, those of nodes that are down as well; empty where none are."""
 
     def submit(self, submission: Submission) -> str:
         """Submit and return the job id; for an array, the array's id.

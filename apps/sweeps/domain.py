@@ -60,6 +60,8 @@ def lookup(values: Mapping[str, Any], dotted: str) -> Any:
     """Return ``values["a.b"]``, else ``values["a"]["b"]``, else None."""
     if dotted in values:
         return values[dotted]
+    if "." not in dotted:
+        return None
     node: Any = values
     for part in dotted.split("."):
         if not isinstance(node, Mapping) or part not in node:

@@ -5,7 +5,8 @@ from datetime import datetime
 
 from django.db.models import Count, Prefetch, Q, QuerySet
 
-from apps.sweeps.models import RunFolder, UploadRequest
+from apps.core.errors import Permanent
+from apps.sweeps.models import RunFolder, Sweep, UploadRequest
 
 
 def folders_to_show() -> QuerySet[RunFolder]:
@@ -35,3 +36,17 @@ def offline_runs_of_sweeps(sweep_pks: Iterable[int]) -> dict[int, int]:
     waiting = RunFolder.objects.filter(synced=False, offline=True, run__sweep__in=set(sweep_pks))
     rows = waiting.values("run__sweep").annotate(count=Count("pk"))
     return {int(row["run__sweep"]): int(row["count"]) for row in rows}
+
+
+def sweep_named(sweep_id: str, project: str = "") -> Sweep:
+    """Return the sweep of that id; ``Permanent`` where none or several projects know it."""
+    entity, _, name = project.partition("/")
+    found = list(
+        Sweep.objects.filter(sweep_id=sweep_id, **({"entity": entity, "project": name} if project else {}))[:2]
+    )
+    if not found:
+        where = f" in {project}" if project else ""
+        raise Permanent(f"No sweep '{sweep_id}' is known{where}; `manage.py sync` reads W&B.")
+    if len(found) > 1:
+        raise Permanent(f"Several projects have a sweep '{sweep_id}': name one with --project entity/project.")
+    return found[0]

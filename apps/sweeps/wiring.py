@@ -4,6 +4,7 @@ from django.conf import settings
 from django.utils.module_loading import import_string
 
 from apps.core.errors import Permanent
+from apps.sweeps.control import SweepControl
 from apps.sweeps.ports import RunCloser, RunFolders, SweepSource, Uploader
 from apps.workspaces.selectors import current_config
 
@@ -31,6 +32,12 @@ def make_uploader() -> Uploader:
 def make_closer() -> RunCloser:
     """Return what closes runs. ``Permanent`` says what to set where the key is missing."""
     made: RunCloser = import_string(settings.RUN_CLOSER)(**_server())
+    return made
+
+
+def make_control() -> SweepControl:
+    """Return what steers sweeps. ``Permanent`` says what to set where the key is missing."""
+    made: SweepControl = import_string(settings.SWEEP_CONTROL)(**_server())
     return made
 
 

@@ -15,7 +15,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from apps.core.errors import Permanent
 from apps.workspaces.domain import Policy
-from apps.workspaces.recipes import RecipeConfig
+from apps.workspaces.recipes import AgentRecipeConfig, RecipeConfig
 
 PROJECT_PATTERN = re.compile(r"^[^/\s]+/[^/\s]+$")
 PLACEHOLDERS = {"run_id", "job_id", "task_id", "sweep_id"}
@@ -132,6 +132,10 @@ class SweepPolicyConfig(_Section):
 class WorkspaceConfig(_Section):
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", description="a short name for the board")
     root: Path = Field(description="the checkout on the shared filesystem")
+    links_into: list[Path] = Field(
+        default=[],
+        description="folders outside of root into which its links may lead, such as the scratch space of outputs/",
+    )
     projects: list[ProjectPath] = Field(default=[], description="the W&B projects that train here")
     checkpoints: list[Pattern] = Field(
         default=[
@@ -169,6 +173,7 @@ class WorkspaceConfig(_Section):
         default=[], description="one [[workspace.sweep_policy]] for each sweep with thresholds of its own"
     )
     recipe: RecipeConfig = Field(default=RecipeConfig(), description="how a run is continued")
+    agent: AgentRecipeConfig = Field(default=AgentRecipeConfig(), description="how an agent of a sweep is started")
 
     @model_validator(mode="before")
     @classmethod

@@ -1,6 +1,23 @@
 """A workspace's policy: the thresholds that rules read. Pure."""
 
+from typing import Literal
+
 from pydantic import BaseModel, ConfigDict, Field
+
+
+class AutoResumePolicy(BaseModel):
+    """Whether runs are resumed without a person, and when that stops; off by default."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    on: bool = Field(default=False, description="resume by itself what the gate lets through, unless switched off")
+    classes: list[Literal["preemption", "time-limit"]] = Field(
+        default=["preemption", "time-limit"], description="of which crash classes; no other can be named"
+    )
+    max_attempts: int = Field(default=3, ge=1, le=50, description="attempts for one run; then a person must look")
+    backoff_minutes: float = Field(
+        default=5, gt=0, description="wait after the run's end, twice as long before each further attempt"
+    )
 
 
 class Policy(BaseModel):
@@ -34,6 +51,9 @@ class Policy(BaseModel):
     )
     resume_pending_hours: float = Field(
         default=168, gt=0, description="how long a resumed job is watched while it waits in the queue"
+    )
+    auto_resume: AutoResumePolicy = Field(
+        default=AutoResumePolicy(), description="whether runs are resumed without a person"
     )
     stop_wrong_resume: bool = Field(
         default=True, description="stop a resumed job that starts over, or that opens another run"

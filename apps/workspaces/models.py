@@ -31,6 +31,11 @@ class Workspace(models.Model):
         return Path(self.root)
 
     @property
+    def links_into(self) -> list[Path]:
+        """The folders outside of the root into which its links may lead."""
+        return [Path(one) for one in self.config.get("links_into", [])]
+
+    @property
     def policy(self) -> Policy:
         return Policy.model_validate(self.config.get("policy", {}))
 
@@ -39,7 +44,7 @@ class Workspace(models.Model):
         told = dict(self.config.get("policy", {}))
         for one in self.config.get("sweep_policy", []):
             if one["sweep"] in (sweep_id, sweep_name):
-                told |= one["policy"]
+                told |= {**one["policy"], "auto_resume": _merged(told, one["policy"])}
         return Policy.model_validate(told)
 
     @property
@@ -50,3 +55,8 @@ class Workspace(models.Model):
         """Return the patterns of ``kind``: checkpoints, logs or run_config."""
         value: Any = self.config.get(kind, [])
         return [str(pattern) for pattern in value]
+
+
+def _merged(held: dict[str, Any], on_top: dict[str, Any]) -> dict[str, Any]:
+    """The keys of [auto_resume] one by one: a sweep that only switches it on keeps its workspace's limits."""
+    return {**held.get("auto_resume", {}), **on_top.get("auto_resume", {})}

@@ -4,7 +4,7 @@ A recipe is a script, a list of arguments, an environment and options of the sch
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
@@ -39,6 +39,26 @@ def _in_workspace(value: str) -> str:
 
 
 Filled = Annotated[str, AfterValidator(_known_placeholders)]
+
+
+def _check_variables(names: Iterable[str]) -> None:
+    for name in names:
+        if not _VARIABLE.fullmatch(name):
+            raise ValueError(f"'{name}' is not the name of a variable")
+        if name in _OWN_VARIABLES:
+            raise ValueError(f"{name} is set by Sweepboard, for each run")
+        if name in _NEVER_VARIABLES:
+            raise ValueError(f"with {name} W&B ignores which run is to be continued")
+
+
+def _check_options(names: Iterable[str]) -> None:
+    for name in names:
+        if not _OPTION.fullmatch(name):
+            raise ValueError(f"'{name}' is not the long name of an sbatch option")
+        if name in _OWN_OPTIONS:
+            raise ValueError(f"{name} is set by Sweepboard: by it a job is found again")
+        if name in _NEVER_OPTIONS:
+            raise ValueError(f"{name} makes no single job that could be followed")
 
 
 class RecipeConfig(BaseModel):
@@ -87,25 +107,62 @@ class RecipeConfig(BaseModel):
     @field_validator("environment")
     @classmethod
     def _variables_are_the_workspaces(cls, value: dict[str, str]) -> dict[str, str]:
-        for name in value:
-            if not _VARIABLE.fullmatch(name):
-                raise ValueError(f"'{name}' is not the name of a variable")
-            if name in _OWN_VARIABLES:
-                raise ValueError(f"{name} is set by Sweepboard, for each run")
-            if name in _NEVER_VARIABLES:
-                raise ValueError(f"with {name} W&B ignores which run is to be continued")
+        _check_variables(value)
         return value
 
     @field_validator("options")
     @classmethod
     def _options_are_the_workspaces(cls, value: dict[str, str]) -> dict[str, str]:
-        for name in value:
-            if not _OPTION.fullmatch(name):
-                raise ValueError(f"'{name}' is not the long name of an sbatch option")
-            if name in _OWN_OPTIONS:
-                raise ValueError(f"{name} is set by Sweepboard: by it a job is found again")
-            if name in _NEVER_OPTIONS:
-                raise ValueError(f"{name} makes no single job that could be followed")
+        _check_options(value)
+        return value
+
+
+AGENT_PLACEHOLDERS = ("sweep", "sweep_id", "entity", "project")
+
+
+def _known_of_agents(value: str) -> str:
+    if unknown := set(_PLACEHOLDER.findall(value)) - set(AGENT_PLACEHOLDERS):
+        known = ", ".join(f"{{{name}}}" for name in AGENT_PLACEHOLDERS)
+        raise ValueError(f"'{value}' has the unknown placeholder {{{min(unknown)}}}; known are {known}")
+    if "\x00" in value:
+        raise ValueError("a value may not hold a NUL character")
+    return value
+
+
+FilledForAgent = Annotated[str, AfterValidator(_known_of_agents)]
+
+
+class AgentRecipeConfig(BaseModel):
+    """What is submitted so that one more agent works for a sweep, in a job of its own."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    script: Annotated[str, AfterValidator(_in_workspace)] = Field(
+        default="",
+        description="the batch script that starts one agent, relative to root; empty = agents are started by hand",
+    )
+    args: list[FilledForAgent] = Field(
+        default=[],
+        description="its arguments; placeholders {sweep} (entity/project/id) {sweep_id} {entity} {project}",
+    )
+    environment: dict[str, FilledForAgent] = Field(
+        default={}, description="variables for the job, beside WANDB_ENTITY and WANDB_PROJECT"
+    )
+    options: dict[str, FilledForAgent] = Field(
+        default={}, description="sbatch options by their long names; an empty value is a bare flag"
+    )
+    cluster: str = Field(default="", description="where to submit, if there are several clusters")
+
+    @field_validator("environment")
+    @classmethod
+    def _variables_are_the_workspaces(cls, value: dict[str, str]) -> dict[str, str]:
+        _check_variables(value)
+        return value
+
+    @field_validator("options")
+    @classmethod
+    def _options_are_the_workspaces(cls, value: dict[str, str]) -> dict[str, str]:
+        _check_options(value)
         return value
 
 

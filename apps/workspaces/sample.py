@@ -17,8 +17,8 @@ from apps.workspaces.config import (
     WandbConfig,
     WorkspaceConfig,
 )
-from apps.workspaces.domain import Policy
-from apps.workspaces.recipes import RecipeConfig
+from apps.workspaces.domain import AutoResumePolicy, Policy
+from apps.workspaces.recipes import AgentRecipeConfig, RecipeConfig
 
 EXAMPLES: dict[str, Any] = {
     "wandb.projects": ["entity/project"],
@@ -30,6 +30,8 @@ EXAMPLES: dict[str, Any] = {
     "workspace.sweep_policy.sweep": "abc12345",
     "workspace.recipe.script": "experiments/resume.sbatch",
     "workspace.recipe.args": ["--resume-from", "{checkpoint}"],
+    "workspace.agent.script": "experiments/agent.sbatch",
+    "workspace.agent.args": ["{sweep}"],
 }
 
 
@@ -48,10 +50,14 @@ def sample_config() -> str:
         "# One [[workspace]] for each checkout on the shared filesystem.",
         _section("[[workspace]]", "workspace", WorkspaceConfig, leave_out=("sweep_policy",)),
         _section("[workspace.policy]", "workspace.policy", Policy),
+        f"# {Policy.model_fields['auto_resume'].description}\n"
+        + _section("[workspace.policy.auto_resume]", "workspace.policy.auto_resume", AutoResumePolicy),
         f"# {WorkspaceConfig.model_fields['sweep_policy'].description}:\n"
         + _commented(_section("[[workspace.sweep_policy]]", "workspace.sweep_policy", SweepPolicyConfig)),
         _section("[workspace.recipe]", "workspace.recipe", RecipeConfig, leave_out=("environment", "options")),
-        *(_table(name) for name in ("environment", "options")),
+        *(_table("recipe", RecipeConfig, name) for name in ("environment", "options")),
+        _section("[workspace.agent]", "workspace.agent", AgentRecipeConfig, leave_out=("environment", "options")),
+        *(_table("agent", AgentRecipeConfig, name) for name in ("environment", "options")),
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -75,9 +81,9 @@ def _section(header: str, prefix: str, model: type[BaseModel], leave_out: tuple[
     return "\n".join(lines)
 
 
-def _table(name: str) -> str:
+def _table(section: str, model: type[BaseModel], name: str) -> str:
     """A table that is empty until somebody fills it."""
-    return f"# {RecipeConfig.model_fields[name].description}\n[workspace.recipe.{name}]"
+    return f"# {model.model_fields[name].description}\n[workspace.{section}.{name}]"
 
 
 def _default(field: FieldInfo) -> Any:

@@ -14,6 +14,11 @@ def active_workspaces() -> list[Workspace]:
     return list(Workspace.objects.filter(active=True))
 
 
+def link_roots() -> list[Path]:
+    """Return where links of checkpoints may lead: into any workspace, and where its ``links_into`` says."""
+    return [folder for workspace in active_workspaces() for folder in (workspace.path, *workspace.links_into)]
+
+
 def workspace_by_project() -> dict[str, Workspace]:
     """Return ``{"entity/project": workspace}``; the first workspace that names a project has it."""
     found: dict[str, Workspace] = {}

@@ -78,3 +78,18 @@ def test_a_link_that_leads_out_is_not_listed(tmp_path: Path) -> None:
     root.mkdir()
     (root / "a.pt").symlink_to(outside)
     assert FilesystemCheckpointStore().find(root, ["*.pt"]) == []
+
+
+def test_a_link_into_a_folder_that_is_named_for_that_is_listed(tmp_path: Path) -> None:
+    """Teams keep outputs/ on a scratch filesystem and link it into the checkout."""
+    root, scratch = tmp_path / "root", tmp_path / "scratch"
+    _save(scratch / "outputs/r1/checkpoints/step_5.pt", 7)
+    (scratch / "outputs/r1/config.yaml").write_text("lr: 1")
+    root.mkdir()
+    (root / "outputs").symlink_to(scratch / "outputs")
+    store = FilesystemCheckpointStore()
+    assert store.find(root, ["outputs/r1/checkpoints/*.pt"]) == []
+    (found,) = store.find(root, ["outputs/r1/checkpoints/*.pt"], [scratch])
+    assert (found.path, found.step) == (root / "outputs/r1/checkpoints/step_5.pt", 5)
+    assert store.find_config(root, ["outputs/r1/config.yaml"]) is None
+    assert store.find_config(root, ["outputs/r1/config.yaml"], [scratch]) is not None

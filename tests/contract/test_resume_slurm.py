@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from apps.core.errors import AlreadyDone
+from apps.resume.automatic import look_after_runs, switch_auto
 from apps.resume.models import ResumeRequest
 from apps.resume.services import LEASE
 from apps.resume.submitting import SETTLE
@@ -26,6 +28,8 @@ def slurm(slurm_cluster: SlurmCluster, tmp_path: Path) -> Iterator[SlurmHarness]
     harness = SlurmHarness(tmp_path, slurm_cluster, "slurm_cli")
     yield harness
     harness.close()
+    # Every test here resumes run aaa: a job that is still being cleaned up would shut the next one's gate.
+    harness.wait(lambda: not {one.job_id for one in harness.scheduler.queue()} & set(harness.submitted), "the end", [])
 
 
 @pytest.fixture
@@ -164,3 +168,18 @@ def test_a_slurm_that_does_not_answer_is_waited_for(lab: Lab, slurm: SlurmHarnes
     assert lab.drive(request) == "submitted"
     request.refresh_from_db()
     assert jobs_with(slurm, request.key) == [request.job_id]
+
+
+def test_without_a_person_one_job_is_made_however_often_beat_and_people_come(lab: Lab, slurm: SlurmHarness) -> None:
+    switch_auto(subject=lab.run, on=True, actor="mia", now=lab.now)
+    for _ in range(4):
+        look_after_runs(now=lab.now, send_check=lambda asked: lab.check(), send_resume=lambda request: None)
+    request = ResumeRequest.objects.get()
+    assert (request.asked_by, request.state) == ("auto-resume", "asked")
+    with pytest.raises(AlreadyDone):
+        lab.ask()
+    lab.drive(request)
+    lab.drive(request)
+    request.refresh_from_db()
+    assert jobs_with(slurm, request.key) == [request.job_id]
+    assert request.state in ("submitted", "running")

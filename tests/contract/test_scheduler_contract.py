@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from apps.core.errors import Permanent, Transient
-from apps.slurm.ports import Submission
+from apps.slurm.ports import GpuType, Submission
 from tests.contract.conftest import REAL_SLURM
 from tests.services.slurm_harness import (
     Harness,
@@ -26,6 +26,12 @@ def test_it_names_its_cluster_and_version(at: Harness) -> None:
     assert at.scheduler.cluster()
     assert at.scheduler.version()
     assert at.scheduler.kind in {"slurm_cli", "pyslurm", "local", "memory"}
+
+
+@on_slurm
+def test_the_gpus_of_its_nodes_are_told_by_type_once_for_each_node(at: Harness) -> None:
+    """Each node is in two partitions, and counted once."""
+    assert at.scheduler.gpu_types() == [GpuType("a100", gpus=6, nodes=3)]
 
 
 def test_a_job_that_ends_well_is_completed(at: Harness) -> None:

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from apps.handovers.domain.document import Box, Check, Decision
+from apps.handovers.domain.keys import key_in
 from apps.handovers.domain.writing import Draft, write
 from apps.workspaces.models import Workspace
 from tests.factories.rows import WorkspaceFactory
@@ -18,7 +19,7 @@ def draft(key: str = KEY, **changes: object) -> Draft:
     """A whole document of a team that tunes a learning-rate schedule."""
     told: dict[str, object] = {
         "key": key,
-        "date": AT,
+        "date": told_by.at if (told_by := key_in(key)) and told_by.at else AT,
         "focus": "why the cosine schedule stalls",
         "next_actions": ("Resume run 8x2kq0ab from step 5400",),
         "agent": "coder-1",

@@ -104,6 +104,7 @@ def test_links_between_documents_resolve() -> None:
     broken = [
         f"{name_of(path)}: {target}"
         for path in tracked(".md")
+        if not name_of(path).startswith("tests/recorded/handovers/HO-")  # broken on purpose
         for target in re.findall(r"\]\(([^)\s#]+?)(?:#[^)]*)?\)", path.read_text())
         if "://" not in target and not target.startswith("mailto:") and not (path.parent / target).exists()
     ]

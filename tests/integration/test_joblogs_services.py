@@ -140,6 +140,16 @@ def test_a_links_that_lead_out_or_to_themselves_are_not_followed(workspace_root:
     assert LogFile.objects.count() == 0
 
 
+def test_a_link_into_a_folder_that_is_named_for_that_is_followed(workspace_root: Path, tmp_path: Path) -> None:
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    (scratch / "x_9.out").write_text(START.format("aaa111"))
+    (workspace_root / "logs" / "x_9.out").symlink_to(scratch / "x_9.out")
+    named = workspace(workspace_root)
+    named.config["links_into"] = [str(scratch)]
+    assert read(JobFactory(job_id="9"), workspaces=[named]) == {"9"}
+
+
 def test_a_match_for_a_jobs_number_is_no_array_tasks(workspace_root: Path) -> None:
     for name, run_id in (("train_99_12", "aaa111"), ("train_112", "bbb222"), ("train_12", "ccc333")):
         (workspace_root / "logs" / f"{name}.out").write_text(START.format(run_id))

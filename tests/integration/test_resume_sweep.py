@@ -4,7 +4,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from apps.core.clock import utcnow
 from apps.resume.checking import ask_for_check, drive_check
@@ -74,3 +76,18 @@ def test_a_viewer_sees_and_does_not_press(lab: Lab, viewer: Client) -> None:
     Run.objects.update(sweep=None)
     assert "Nothing to resume" in viewer.get(f"/sweeps/{lab.run.sweep_id}/resume").content.decode()
     assert viewer.get("/sweeps/999999/resume").status_code == 404
+
+
+def test_the_page_costs_the_same_however_many_runs_can_be_resumed(
+    lab: Lab, operator: Client, django_assert_num_queries: Any
+) -> None:
+    page(operator, lab)
+    with CaptureQueriesContext(connection) as few:
+        page(operator, lab)
+    for number in range(20):
+        run = RunFactory(run_id=f"r{number}", sweep=lab.run.sweep, state="crashed")
+        RunStatusFactory(run=run, crash_class="cuda-oom", resumable="after a change", verdict="change-then-resume")
+        ask_for_check(run=run, actor="mira", now=utcnow())
+    look(lab)
+    with django_assert_num_queries(len(few)):
+        assert "22 runs" in page(operator, lab)

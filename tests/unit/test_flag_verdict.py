@@ -86,6 +86,19 @@ def test_the_evidence_is_told_in_order_with_figures() -> None:
     assert told.change.startswith("lower the GPU memory")
 
 
+def test_a_bad_checkpoint_is_never_resumed_from_and_the_good_one_is_named() -> None:
+    bad = {"checkpoint_sound": "fail", "checkpoint_flaw": "it ends too early"}
+    told = verdict(**died(slurm_state="TIMEOUT", job=job_facts(state="TIMEOUT", end_at=NOW)), **bad)
+    assert told.action is Action.INVESTIGATE
+    assert told.reason.endswith("the newest checkpoint is no good: verify the older ones")
+    saved = verdict(
+        **died(slurm_state="TIMEOUT", job=job_facts(state="TIMEOUT", end_at=NOW)), **bad, good_checkpoint="e3.pt"
+    )
+    assert saved.reason.endswith("restore from e3.pt")
+    assert saved.chain[-1].endswith("its proof said fail: it ends too early; the newest good one is e3.pt.")
+    assert verdict(**died(), checkpoint_sound="pass").chain[-1].endswith("it was proven sound.")
+
+
 def test_whether_the_sources_tell_one_story_is_part_of_it() -> None:
     assert verdict().agreement is Agreement.AGREE
     assert verdict(slurm_state=NO_JOB, job=None).agreement is Agreement.DISAGREE

@@ -13,8 +13,11 @@ from apps.handovers.domain.writing import Draft, draft_of, write
 
 KEY = "HO-20261103-1405-a1b2c3"
 AT = datetime(2026, 11, 3, 14, 5, tzinfo=UTC)
-TRAPS = ["|", "\\|", "`", "``", "**", "- [ ]", "[x]", "#", "## Pending", "<!--", "-->", "```", "~~~", "~~x~~", "·", ": ",
-         " — ", "None.", "Branch: x", "| --- |", "1.", "> ", "\u2028", "\x00", "\r\n", "é", "待办", KEY, "---", "==="]  # fmt: skip
+TRAPS = [
+    *("|", "\\|", "`", "``", "**", "- [ ]", "[x]", "#", "## Pending", "<!--", "-->", "```", "~~~", "~~x~~", "·", ": "),
+    *(" — ", "None.", "Branch: x", "| --- |", "1.", "> ", "\u2028", "\x00", "\r\n", "é", "待办", KEY, "---", "==="),
+]
+commits = st.builds(Commit, st.from_regex(r"[0-9][0-9a-f]{6,39}", fullmatch=True), st.text(max_size=20))
 words = st.one_of(st.sampled_from(TRAPS), st.text(max_size=12), st.from_regex(r"[a-z]{1,8}", fullmatch=True))
 texts = st.lists(words, max_size=6).map(" ".join)
 drafts = st.builds(
@@ -28,7 +31,7 @@ drafts = st.builds(
     branch=st.from_regex(r"([a-z0-9][a-z0-9._/-]{0,15}[a-z0-9])?", fullmatch=True),
     spec=st.lists(texts, max_size=3).map(tuple),
     changes=st.lists(texts, max_size=3).map(tuple),
-    commits=st.lists(st.builds(Commit, st.from_regex(r"[0-9][0-9a-f]{6,39}", fullmatch=True), texts), max_size=3).map(tuple),
+    commits=st.lists(commits, max_size=3).map(tuple),
     checks=st.lists(st.builds(Check, texts, texts), max_size=3).map(tuple),
     pending=st.lists(st.builds(Box, texts, st.booleans()), max_size=4).map(tuple),
     decisions=st.lists(st.builds(Decision, texts, texts), max_size=3).map(tuple),

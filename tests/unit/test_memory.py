@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from apps.memory.estimate import GIB, GPUS, OPTIMIZERS, PRECISIONS, estimate, fits
+from apps.memory.estimate import GIB, GPUS, OPTIMIZERS, PRECISIONS, estimate, fits, sizes_of
 from apps.memory.keys import BATCH, find
 from apps.memory.ladder import Rung, Step, ladder
 
@@ -188,3 +188,14 @@ def test_a_fit_says_what_is_left() -> None:
     assert (small.fits, large.fits) == (False, True)
     assert large.left == pytest.approx(80 * GIB - 3 * 10**9 * 16 * 1.2)
     assert {fit.gpu for fit in fits(estimate(1))} == set(GPUS)
+
+
+@pytest.mark.parametrize(
+    ("name", "sizes"),
+    [
+        ("nvidia_a100-sxm4-80gb", (80,)), ("a100", (40, 80)), ("A10", (24,)), ("l40s", (48,)), ("rtx_4090", (24,)),
+        ("a100_1g.5gb", (5,)), ("h100_pcie", (80,)), ("H100-80G", (80,)), ("abacus", ()), ("", ()),
+    ],
+)  # fmt: skip
+def test_the_memory_of_a_gpu_is_read_from_the_name_that_a_cluster_gives_it(name: str, sizes: tuple[int, ...]) -> None:
+    assert sizes_of(name) == sizes

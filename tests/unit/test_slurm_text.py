@@ -103,3 +103,15 @@ def test_a_size_is_read_in_bytes(said: str, size: int) -> None:
 @pytest.mark.parametrize("said", ["9" * 30, "253402300800", "²"])
 def test_a_number_that_is_no_time_is_none(said: str) -> None:
     assert text.moment(said) is None
+
+
+@pytest.mark.parametrize(
+    ("gres", "gpus"),
+    [
+        ("gpu:a100:2", {"a100": 2}), ("gpu:2", {"": 2}), ("gpu", {"": 1}), ("(null)", {}), ("nvme:4", {}),
+        ("gpu:a100:2(S:0-1),nvme:1", {"a100": 2}), ("mps:100,gpu:4(S:0)", {"": 4}),
+        ("gpu:a100-80gb:8(S:0),gpu:a100_1g.5gb:4", {"a100-80gb": 8, "a100_1g.5gb": 4}),
+    ],
+)  # fmt: skip
+def test_the_gpus_of_a_node_are_told_by_type(gres: str, gpus: dict[str, int]) -> None:
+    assert text.gpus_of_gres(gres) == gpus

@@ -15,25 +15,25 @@ from apps.core.files import is_inside
 class FilesystemCheckpointStore:
     """Lists files and folders; opens configs only, never a checkpoint."""
 
-    def find(self, root: Path, patterns: Sequence[str]) -> list[FoundCheckpoint]:
+    def find(self, root: Path, patterns: Sequence[str], also: Sequence[Path] = ()) -> list[FoundCheckpoint]:
         try:
             base = root.resolve(strict=True)
             _check_readable(base, patterns)
             paths = {path for pattern in patterns for path in base.glob(pattern)}
-            inside = sorted(path for path in paths if is_inside(base, path))
+            inside = sorted(path for path in paths if is_inside(base, path, also))
             return [found for path in inside if (found := _look(path)) is not None]
         except FileNotFoundError as error:
             raise Transient(f"{root} is not there; is its filesystem mounted?") from error
         except OSError as error:
             raise Transient(f"{root} cannot be listed: {error.strerror}.") from error
 
-    def find_config(self, root: Path, patterns: Sequence[str]) -> ConfigFile | None:
+    def find_config(self, root: Path, patterns: Sequence[str], also: Sequence[Path] = ()) -> ConfigFile | None:
         try:
             base = root.resolve(strict=True)
             for pattern in patterns:
                 for path in sorted(base.glob(pattern)):
                     found = path.stat()
-                    if stat.S_ISREG(found.st_mode) and is_inside(base, path):
+                    if stat.S_ISREG(found.st_mode) and is_inside(base, path, also):
                         return ConfigFile(path, found.st_size, datetime.fromtimestamp(found.st_mtime, tz=UTC))
         except FileNotFoundError as error:
             raise Transient(f"{root} is not there; is its filesystem mounted?") from error

@@ -14,7 +14,7 @@ class MemoryCheckpointStore:
         self.checkpoints = list(checkpoints)
         self.configs: dict[Path, tuple[str, datetime]] = {}
 
-    def find(self, root: Path, patterns: Sequence[str]) -> list[FoundCheckpoint]:
+    def find(self, root: Path, patterns: Sequence[str], also: Sequence[Path] = ()) -> list[FoundCheckpoint]:
         below = [one for one in self.checkpoints if one.path.is_relative_to(root)]
         return [
             one
@@ -22,7 +22,7 @@ class MemoryCheckpointStore:
             if any(_matches(one.path.relative_to(root), pattern) for pattern in patterns)
         ]
 
-    def find_config(self, root: Path, patterns: Sequence[str]) -> ConfigFile | None:
+    def find_config(self, root: Path, patterns: Sequence[str], also: Sequence[Path] = ()) -> ConfigFile | None:
         for pattern in patterns:
             for path, (text, at) in sorted(self.configs.items()):
                 if path.is_relative_to(root) and _matches(path.relative_to(root), pattern):

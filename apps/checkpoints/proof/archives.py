@@ -54,6 +54,16 @@ def read_archive(file: IO[bytes], allowed: frozenset[str], *, numbers: bool = Fa
     return said, remark
 
 
+def pickle_of_archive(file: IO[bytes], allowed: frozenset[str]) -> Pickle:
+    """Return what the pickle of a torch archive says, and read none of its weights. Raises ``NotSound``."""
+    check_directory(file, file.seek(0, os.SEEK_END))
+    try:
+        with zipfile.ZipFile(file) as archive:
+            return _pickle_of(file, archive, f"{_check_names(archive.infolist())}/data.pkl", allowed)
+    except _DAMAGES as error:
+        raise Broken(f"its zip structure is damaged ({str(error)[:80]})") from error
+
+
 def _check_plain(members: list[zipfile.ZipInfo]) -> None:
     for member in members:
         if member.flag_bits & ~_PLAIN_FLAGS or member.volume or member.external_attr & _IS_FOLDER:

@@ -2,12 +2,13 @@
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from apps.checkpoints.domain import step_in_name
 from apps.checkpoints.proof.allowed import RNG_GLOBALS, SAFE_GLOBALS
+from apps.checkpoints.proof.counting import is_of_model
 from apps.checkpoints.proof.distributed import METADATA, read_distributed
 from apps.checkpoints.proof.files import opened, stamp_of, still_moves
 from apps.checkpoints.proof.outcome import Broken, NotSound, Outcome, Sound, Unclear, Unsafe
@@ -85,7 +86,7 @@ def _trainer(path: Path, allowed: frozenset[str], numbers: bool) -> Outcome:
         if index in names:
             _check_index(path, index)
     _check_shards(path, names)
-    remarks = prove_all(path, files, allowed, numbers)
+    proven = prove_all(path, files, allowed, numbers)
     if not _has_weights(names):
         raise Broken("it holds no weights")
     if STATE in names and not _has_optimizer(names):
@@ -95,7 +96,16 @@ def _trainer(path: Path, allowed: frozenset[str], numbers: bool) -> Outcome:
     if STATE not in names and "optimizer.pt" in names:
         raise Broken(f"{STATE} is missing: the Trainer would begin at step 0")
     alone = "" if _has_optimizer(names) else "; weights only: no optimizer lies beside them"
-    return Outcome(Sound.PASS, _reason(remarks) + alone, step, epoch)
+    reason = _reason(one.reason for one in proven.values()) + alone
+    return Outcome(Sound.PASS, reason, step, epoch, _parameters(proven))
+
+
+def _parameters(proven: Mapping[Path, Outcome]) -> int | None:
+    """Add up the model's files; where a folder keeps two formats of the same weights, one of them."""
+    counted = {file: one.parameters for file, one in proven.items() if is_of_model(file.name)}
+    tensors = {file: number for file, number in counted.items() if file.suffix == ".safetensors"}
+    numbers = list((tensors or counted).values())
+    return None if not numbers or None in numbers else sum(one for one in numbers if one is not None)
 
 
 def _reason(remarks: Iterable[str]) -> str:
@@ -196,8 +206,9 @@ def _check_shards(path: Path, names: set[str]) -> None:
                 raise Broken(f"{len(absent)} of {total} shards are missing, such as {min(absent)}")
 
 
-def prove_all(path: Path, files: Iterable[Path], allowed: frozenset[str], numbers: bool) -> list[str]:
-    remarks = []
+def prove_all(path: Path, files: Iterable[Path], allowed: frozenset[str], numbers: bool) -> dict[Path, Outcome]:
+    """Prove every file that can be proven; raises ``NotSound`` for the first that is not sound."""
+    proven: dict[Path, Outcome] = {}
     unsure = ""
     for file in files:
         if file.suffix not in PROVEN or file.name in UNREAD:
@@ -209,7 +220,7 @@ def prove_all(path: Path, files: Iterable[Path], allowed: frozenset[str], number
         if outcome.sound is Sound.FAIL:
             raise Broken(told)
         unsure = unsure or (told if outcome.sound is Sound.UNKNOWN else "")
-        remarks.append(outcome.reason)
+        proven[file] = outcome
     if unsure:
         raise Unclear(unsure)
-    return remarks
+    return proven

@@ -23,13 +23,7 @@ def looks_legacy(head: bytes) -> bool:
 
 def read_legacy(file: IO[bytes], allowed: frozenset[str], *, numbers: bool = False) -> tuple[Pickle, str]:
     """Prove a file of the old format; return what its pickle says, and that it has no checksums."""
-    size, at = file.seek(0, os.SEEK_END), 0
-    said: list[Pickle] = []
-    for _ in range(5):  # every one of them is unpickled by torch, so every one is looked at
-        stream = io.BufferedReader(Window(file, at, min(MOST_PICKLE_BYTES, size - at)))
-        said.append(read_pickle(stream, allowed))
-        at += stream.tell()
-    magic, protocol, _system, content, keys = said
+    (magic, protocol, _system, content, keys), at = pickles_of_legacy(file, allowed)
     if magic.value != MAGIC or protocol.value != PROTOCOL:
         raise Broken("its head is not the one that torch writes")
     order = keys.value if isinstance(keys.value, Items) else Items()
@@ -39,6 +33,17 @@ def read_legacy(file: IO[bytes], allowed: frozenset[str], *, numbers: bool = Fal
     for key in order:
         _read_storage(file, content.storages.get(key), key, numbers)
     return content, "no CRC: the old format has no checksums, so flipped bits would not show"
+
+
+def pickles_of_legacy(file: IO[bytes], allowed: frozenset[str]) -> tuple[list[Pickle], int]:
+    """Return what the five pickles say (the fourth is the content), and where they end. Raises ``NotSound``."""
+    size, at = file.seek(0, os.SEEK_END), 0
+    said: list[Pickle] = []
+    for _ in range(5):  # every one of them is unpickled by torch, so every one is looked at
+        stream = io.BufferedReader(Window(file, at, min(MOST_PICKLE_BYTES, size - at)))
+        said.append(read_pickle(stream, allowed))
+        at += stream.tell()
+    return said, at
 
 
 def _read_storage(file: IO[bytes], storage: Storage | None, key: str, numbers: bool) -> None:

@@ -27,7 +27,7 @@ class Proof:
     """What was proven of one checkpoint. ``bytes`` counts everything in a folder; ``modified`` is Unix time.
 
     ``newest`` is the one with the highest step of its run, by time where steps are missing or equal;
-    ``newest_good`` the newest of those that passed.
+    ``newest_good`` the newest of those that passed. ``parameters`` counts the model's; None where that is not told.
     """
 
     path: Path
@@ -41,6 +41,7 @@ class Proof:
     seconds: float
     newest: bool = False
     newest_good: bool = False
+    parameters: int | None = None
 
     @property
     def run(self) -> Path:
@@ -117,6 +118,7 @@ def prove(
         bytes=size,
         modified=modified,
         seconds=time.perf_counter() - began,
+        parameters=outcome.parameters,
     )
 
 

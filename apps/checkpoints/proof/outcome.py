@@ -15,12 +15,16 @@ class Sound(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How sound one file or folder is. ``step`` and ``epoch`` are what it says inside; None where it says nothing."""
+    """How sound one file or folder is. ``step`` and ``epoch`` are what it says inside; None where it says nothing.
+
+    ``parameters`` counts the elements of the model's weights; None where nothing tells which tensors are the model's.
+    """
 
     sound: Sound
     reason: str
     step: int | None = None
     epoch: float | None = None
+    parameters: int | None = None
 
 
 class NotSound(Exception):

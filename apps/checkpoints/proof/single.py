@@ -6,6 +6,7 @@ from typing import IO
 
 from apps.checkpoints.proof.allowed import SAFE_GLOBALS
 from apps.checkpoints.proof.archives import looks_like_archive, read_archive
+from apps.checkpoints.proof.counting import in_header, in_pickle
 from apps.checkpoints.proof.files import emptiness, opened, stamp_of, still_moves
 from apps.checkpoints.proof.legacy import looks_legacy, read_legacy
 from apps.checkpoints.proof.outcome import Broken, NotSound, Outcome, Sound, Unclear, Unsafe
@@ -65,8 +66,8 @@ def _read(file: IO[bytes], suffix: str, allowed: frozenset[str], numbers: bool, 
         said, told = read_legacy(file, allowed, numbers=numbers)
         return _sound(said, told)
     if suffix == ".safetensors" or looks_like_safetensors(head, size):
-        _, told = read_safetensors(file, numbers=numbers)
-        return Outcome(Sound.PASS, f"structure sound, {told}")
+        header, told = read_safetensors(file, numbers=numbers)
+        return Outcome(Sound.PASS, f"structure sound, {told}", parameters=in_header(header))
     if head[:1] == BARE_PICKLE:
         _refuse_pickle(file, allowed)
     if head[:5] == b"\x00" * 5:
@@ -93,4 +94,5 @@ def _sound(said: Pickle, told: str) -> Outcome:
     step = next((facts[key] for key in ("global_step", "step") if type(facts.get(key)) is int), None)
     epoch = facts.get("epoch")
     reason = f"structure sound, {told}" if told else "every byte is as it was saved"
-    return Outcome(Sound.PASS, reason, step, float(epoch) if isinstance(epoch, int | float) else None)
+    told_epoch = float(epoch) if isinstance(epoch, int | float) else None
+    return Outcome(Sound.PASS, reason, step, told_epoch, in_pickle(said.value))

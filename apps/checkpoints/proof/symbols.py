@@ -1,7 +1,10 @@
 """What a pickle speaks of, as inert symbols: names, calls that are never made, storages and tensors. Pure."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 from apps.checkpoints.proof.allowed import DTYPE_BYTES, element_bytes
@@ -18,11 +21,35 @@ class Name(str):
     __slots__ = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Tensor:
+    """A tensor: the storage that it looks into and from where, and how many elements it has."""
+
+    storage: str
+    offset: int
+    elements: int
+
+
 class Facts(dict[str, Any]):
-    """A dictionary of the pickle, of which only the plain values under ``KEPT`` are kept."""
+    """A dictionary of the pickle, of which only the plain values under ``KEPT`` are kept.
+
+    ``tensors`` are those that stand in it itself, ``parts`` the dictionaries that stand in it under a name.
+    """
+
+    # Made with the first that is put in: a hostile pickle may hold millions of empty dictionaries.
+    tensors: AbstractSet[Tensor] = frozenset()
+    parts: Mapping[str, "Facts"] = MappingProxyType({})
 
     def put(self, key: Any, value: Any) -> None:
-        if type(key) is str and key in KEPT and type(value) in (int, float, str):
+        if type(value) is Tensor:
+            self.tensors = self.tensors if isinstance(self.tensors, set) else set()
+            self.tensors.add(value)
+        elif type(key) is not str:
+            return
+        elif isinstance(value, Facts):
+            self.parts = self.parts if isinstance(self.parts, dict) else {}
+            self.parts[key] = value
+        elif key in KEPT and type(value) in (int, float, str):
             self[key] = value
 
 
@@ -107,9 +134,11 @@ def call(of: Any, arguments: Any) -> Any:
         "torch._utils._rebuild_qtensor",
     ):
         check_tensor(of, arguments)
-        return OTHER
+        return Tensor(arguments[0].key, arguments[1], math.prod(arguments[2]))
     if of == "torch._tensor._rebuild_from_type_v2" and len(arguments) >= 3:
         return call(arguments[0], arguments[2])
+    if of == "torch._utils._rebuild_parameter" and arguments and isinstance(arguments[0], Tensor):
+        return arguments[0]
     if of in ("collections.OrderedDict", "collections.Counter"):
         return Facts()
     return Thing(of)

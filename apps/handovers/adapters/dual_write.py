@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
+from apps.core.errors import Transient
 from apps.handovers.adapters.checkouts import checkouts_of
 from apps.handovers.adapters.journal import Journal, Put, hash_of, journals_of, read_journal, save_journal
 from apps.handovers.domain.index import with_pointer
@@ -71,8 +72,7 @@ class DualWriter:
             self._step("journal")
             self._put_all(journal, undo)
         except BaseException:
-            for deed in reversed(undo):
-                deed()
+            _undo(undo, wish.root)
             _remove(journal)
             raise
         path.unlink()
@@ -218,6 +218,16 @@ def _remove(journal: Journal) -> None:
     for put in journal.puts:
         put.temporary.unlink(missing_ok=True)
     _forget_kept(journal)
+
+
+def _undo(deeds: list[Callable[[], object]], root: Path) -> None:
+    """Undo in reverse; where that fails too the journal stays, and the next look finishes the write instead."""
+    try:
+        for deed in reversed(deeds):
+            deed()
+    except OSError as error:
+        told = f"A handover in {root} was half written and could not be undone ({error.strerror})."
+        raise Transient(f"{told} The next look at the workspace finishes it.") from error
 
 
 def _forget_kept(journal: Journal) -> None:

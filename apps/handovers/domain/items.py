@@ -9,6 +9,7 @@ from apps.handovers.domain.lines import Line
 _ITEM = re.compile(r"(?P<indent>[ \t>]*)(?:[-*+•▪◦]|\d{1,4}[.)])[ \t]+(?P<text>\S.*)?$")
 _BOX = re.compile(r"\\?\[(?P<mark>[^\]\[]?)\\?\](?:[ \t]+|$)")
 _EMOJI = {"✅": True, "✔": True, "☑": True, "☐": False, "⬜": False, "❌": False, "🔲": False, "⏳": False, "✓": True}
+LONGEST = 10_000  # characters of one item
 _DONE_MARKS = "xX✓✔✅-"
 
 
@@ -41,6 +42,8 @@ def items_in(lines: Iterable[Line]) -> list[Item]:
             _note_below(items, open_item)
             items.append(open_item)
         elif open_item is not None and line.text.strip() and line.text[:1] in " \t":
+            if len(open_item.text) > LONGEST:
+                continue  # or a thousand lines that go on would be joined a thousand times
             open_item.text = f"{open_item.text} {line.text.strip()}"
         else:
             bare = _bare_box(line)

@@ -7,6 +7,7 @@ from enum import StrEnum
 from apps.handovers.domain.decoding import LONG_LINE
 from apps.handovers.domain.document import Finding
 
+LONGEST_COMMENT = 300  # lines
 _ENDS = re.compile(r"\r\n|\n|\r")
 _FENCE = re.compile(r"[ \t>]{0,40}(?P<mark>`{3,}|~{3,})(?P<info>[^`]*)$")
 
@@ -36,7 +37,7 @@ def lines_of(text: str) -> tuple[list[Line], list[Finding]]:
     """Return the lines of ``text``; a fence or comment that never ends is said, and hides nothing."""
     raw = [line[:LONG_LINE] for line in _ENDS.split(text)]
     fences = [_FENCE.match(line) for line in raw]
-    closers = _closers(fences)
+    closers, comment_ends = _closers(fences), _comment_ends(raw)
     lines: list[Line] = []
     findings: list[Finding] = []
     while len(lines) < len(raw):
@@ -44,7 +45,7 @@ def lines_of(text: str) -> tuple[list[Line], list[Finding]]:
         end = _fence_end(fences, closers, at)
         if end is not None:
             lines += _fenced(raw, fences, at, end)
-        elif (end := _comment_end(raw, at)) is not None:
+        elif (end := _comment_end(raw, comment_ends, at)) is not None:
             lines += [Line(number + 1, raw[number], Role.COMMENT) for number in range(at, end + 1)]
         else:
             findings += _unclosed(raw, fences, at)
@@ -86,11 +87,18 @@ def _fenced(raw: list[str], fences: list[re.Match[str] | None], start: int, end:
     return [Line(start + 1, raw[start], Role.FENCE, info), *inside, Line(end + 1, raw[end], Role.FENCE, info)]
 
 
-def _comment_end(raw: list[str], at: int) -> int | None:
-    """A comment hides lines only where it begins one and ends within a few hundred."""
-    if not raw[at].lstrip().startswith("<!--"):
-        return None
-    return next((number for number in range(at, min(at + 300, len(raw))) if "-->" in raw[number]), None)
+def _comment_ends(raw: list[str]) -> list[int]:
+    """For each line the next one, itself included, on which a comment ends; -1 where none does."""
+    ends = [-1] * (len(raw) + 1)
+    for at in range(len(raw) - 1, -1, -1):
+        ends[at] = at if "-->" in raw[at] else ends[at + 1]
+    return ends
+
+
+def _comment_end(raw: list[str], ends: list[int], at: int) -> int | None:
+    """A comment hides lines only where it begins one, and ends within a few hundred."""
+    begins = raw[at].lstrip().startswith("<!--")
+    return ends[at] if begins and 0 <= ends[at] < at + LONGEST_COMMENT else None
 
 
 def _unclosed(raw: list[str], fences: list[re.Match[str] | None], at: int) -> list[Finding]:

@@ -1,6 +1,7 @@
 """Reading one document: whatever its shape, everything that can be told is told, and what is odd is said."""
 
 import re
+from collections import Counter
 from dataclasses import replace
 
 from apps.handovers.domain.age import LATE_EOD
@@ -101,8 +102,9 @@ def _odd_sections(text: str, sections: tuple[Section, ...]) -> list[Finding]:
     kinds = [one.kind for one in sections if not one.inherited]
     missing = [kind.value for kind in REQUIRED if kind not in kinds]
     found = [Finding("sections-missing", f"It has no section: {', '.join(missing)}.")] if missing else []
-    twice = {kind for kind in kinds if kind not in (Kind.OTHER, Kind.HEADER) and kinds.count(kind) > 1}
-    found += [Finding("section-twice", f"It has more than one section {kind.value}.") for kind in sorted(twice)]
+    twice = sorted(kind for kind, count in Counter(kinds).items() if count > 1)
+    twice = [kind for kind in twice if kind not in (Kind.OTHER, Kind.HEADER)]
+    found += [Finding("section-twice", f"It has more than one section {kind.value}.") for kind in twice]
     return found
 
 

@@ -39,10 +39,6 @@ class Outcome:
     moved: tuple[str, ...] = ()
     error: str = ""
 
-    def as_json(self) -> dict[str, object]:
-        told = {"key": self.key, "path": self.path, "archive": self.archive, "reason": self.reason}
-        return {**told, "moved": list(self.moved), "error": self.error}
-
 
 def archive_old(
     *,

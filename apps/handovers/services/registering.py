@@ -102,8 +102,8 @@ def _rename(batch: Batch, happened: Iterable[Happened]) -> None:
 
 def _make_handovers(batch: Batch, read: Iterable[Read]) -> None:
     fresh = {one.name: one for one in read if one.name not in batch.by_name}
-    for name, one in fresh.items():
-        batch.by_name[name] = Handover.objects.create(
+    rows = [
+        Handover(
             workspace=batch.workspace,
             name=name,
             key=name[:200],
@@ -111,6 +111,9 @@ def _make_handovers(batch: Batch, read: Iterable[Read]) -> None:
             first_seen_at=batch.now,
             changed_at=batch.now,
         )
+        for name, one in fresh.items()
+    ]
+    batch.by_name |= {row.name: row for row in Handover.objects.bulk_create(rows)}
 
 
 def _save_files(batch: Batch, read: Sequence[Read], contents: dict[str, Content], known: dict[str, FileRow]) -> None:
@@ -171,7 +174,8 @@ def refresh(batch: Batch, pks: set[int]) -> None:
             documents[row.pk] = document
         batch.changed_branches.add(row.branch)
         batch.touched.add(row.pk)
-    Handover.objects.bulk_update(rows, _COLUMNS, batch_size=100)
+    # An insert that meets the row's own key: several times as quick as an update with a case for every row.
+    Handover.objects.bulk_create(rows, update_conflicts=True, update_fields=_COLUMNS, unique_fields=["pk"])
     save_mentions(workspace=batch.workspace, documents=documents)
 
 

@@ -82,7 +82,13 @@ class FilesystemLogStore:
         except OSError as error:
             raise Transient(f"{folder} cannot be listed: {_reason(error)}.") from error
 
-    def find(self, root: Path, patterns: Sequence[str], numbers: Collection[str] | None = None) -> list[Path]:
+    def find(
+        self,
+        root: Path,
+        patterns: Sequence[str],
+        numbers: Collection[str] | None = None,
+        also: Sequence[Path] = (),
+    ) -> list[Path]:
         try:
             base = root.resolve(strict=True)
         except FileNotFoundError:
@@ -95,7 +101,7 @@ class FilesystemLogStore:
             for found in self._folders(base, folder):
                 names[found].append(name)
         found_paths = {path for folder, wanted in names.items() for path in self._matching(folder, wanted, numbers)}
-        return sorted(path for path in found_paths if is_inside(base, path))
+        return sorted(path for path in found_paths if is_inside(base, path, also))
 
     def _folders(self, base: Path, pattern: str) -> list[Path]:
         if not _MAGIC.search(pattern):

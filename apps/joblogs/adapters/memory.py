@@ -42,7 +42,13 @@ class MemoryLogStore:
     def inodes(self, folder: Path) -> dict[str, int]:
         return {path.name: inode for path, inode in self._inodes.items() if path.parent == folder}
 
-    def find(self, root: Path, patterns: Sequence[str], numbers: Collection[str] | None = None) -> list[Path]:
+    def find(
+        self,
+        root: Path,
+        patterns: Sequence[str],
+        numbers: Collection[str] | None = None,
+        also: Sequence[Path] = (),
+    ) -> list[Path]:
         below = [path for path in self.files if path.is_relative_to(root)]
         return sorted(
             path

@@ -6,6 +6,9 @@ import shutil
 import sys
 from pathlib import Path
 
+from apps.core.clock import utcnow
+from apps.sandbox.sample.handovers import write_handovers
+
 TEMPLATE = Path(__file__).parent / "workspace"
 PROJECT = "sandbox/digits"
 
@@ -37,7 +40,13 @@ note = "sample policy: fast completion below 72 s, stale heartbeat after 1 min"
 
 [workspace.recipe]
 script = "experiments/resume.sbatch"
+change = ["--{{key}}", "{{value}}"]
 [workspace.recipe.environment]
+PATH = {path}
+[workspace.agent]
+script = "experiments/agent.sbatch"
+args = ["{{sweep}}"]
+[workspace.agent.environment]
 PATH = {path}
 """
 
@@ -48,6 +57,7 @@ def write_workspace(folder: Path) -> Path:
     shutil.copytree(TEMPLATE, root, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("logs", "outputs", "wandb"):
         (root / name).mkdir(exist_ok=True)
+    write_handovers(root, utcnow())
     config = folder / "sweepboard.toml"
     config.write_text(CONFIG.format(project=PROJECT, root=root, path=json.dumps(_path())))
     return config

@@ -22,7 +22,7 @@ from apps.slurm.adapters import local_slots
 from apps.slurm.adapters import local_store as table
 from apps.slurm.adapters.batch_script import BatchJob, read_batch_job
 from apps.slurm.adapters.slurm_text import check_job_id, log_path, log_values
-from apps.slurm.ports import JobAttempt, Scheduler, Submission
+from apps.slurm.ports import GpuType, JobAttempt, Scheduler, Submission
 
 _PARTITION = "local"
 _children: list[subprocess.Popen[bytes]] = []
@@ -67,6 +67,9 @@ class LocalScheduler(Scheduler):
     def attempts_of(self, job_ids: Sequence[str], since: datetime) -> list[JobAttempt]:
         wanted = set(job_ids)
         return [attempt for attempt in self.history(since) if attempt.job_id in wanted]
+
+    def gpu_types(self) -> list[GpuType]:
+        return []  # nothing here tells what is in the machine
 
     def submit(self, submission: Submission) -> str:
         path = Path(submission.work_dir, submission.script).absolute()

@@ -9,7 +9,7 @@ from pathlib import Path
 from apps.core.errors import Permanent, Transient
 from apps.slurm.adapters.batch_script import BatchJob, read_batch_job
 from apps.slurm.adapters.slurm_text import check_job_id, log_path, log_values
-from apps.slurm.ports import JobAttempt, Scheduler, Submission
+from apps.slurm.ports import GpuType, JobAttempt, Scheduler, Submission
 
 _LIVE = frozenset({"PENDING", "RUNNING", "SUSPENDED", "COMPLETING"})
 
@@ -31,6 +31,7 @@ class MemoryScheduler(Scheduler):
         self.down = False
         self.attempts: list[JobAttempt] = []
         self.unheard: set[str] = set()
+        self.gpus: list[GpuType] = []
         self.submissions: dict[str, Submission] = {}
         self._name = name
         self._partitions = tuple(partitions)
@@ -53,6 +54,10 @@ class MemoryScheduler(Scheduler):
 
     def attempts_of(self, job_ids: Sequence[str], since: datetime) -> list[JobAttempt]:
         return [x for x in self._accounted(since) if x.job_id in job_ids]
+
+    def gpu_types(self) -> list[GpuType]:
+        self._answer()
+        return list(self.gpus)
 
     def submit(self, submission: Submission) -> str:
         self._answer()

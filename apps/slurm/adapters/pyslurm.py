@@ -19,7 +19,7 @@ from apps.core.errors import Permanent, Transient
 from apps.slurm.adapters import slurm_text as text
 from apps.slurm.adapters.batch_script import directives
 from apps.slurm.adapters.slurm_cli import SlurmCli, of_cluster
-from apps.slurm.ports import ENDED_STATES, JobAttempt, Scheduler, Submission
+from apps.slurm.ports import ENDED_STATES, GpuType, JobAttempt, Scheduler, Submission
 
 _PROJECT = Path(__file__).resolve().parents[3]
 _SPOKEN = {
@@ -84,6 +84,9 @@ class PySlurm(Scheduler):
 
     def attempts_of(self, job_ids: Sequence[str], since: datetime) -> list[JobAttempt]:
         return self._cli.attempts_of(job_ids, since)
+
+    def gpu_types(self) -> list[GpuType]:
+        return self._cli.gpu_types()  # asked seldom, and told in the same words whatever pyslurm's release
 
     def submit(self, submission: Submission) -> str:
         path = Path(submission.work_dir, submission.script).absolute()

@@ -15,7 +15,7 @@ from apps.core.errors import Permanent, SweepboardError
 from apps.slurm.adapters import slurm_rows
 from apps.slurm.adapters.command import reading_environment, run_command
 from apps.slurm.adapters.slurm_text import check_job_id
-from apps.slurm.ports import JobAttempt, Scheduler, Submission
+from apps.slurm.ports import GpuType, JobAttempt, Scheduler, Submission
 
 # With a start alone sacct looks at the time at which a job became eligible, which stays 0 for array
 # tasks behind a throttle and for held jobs: their attempts would be lost. Naming states avoids it.
@@ -69,6 +69,11 @@ class SlurmCli(Scheduler):
         fields = ("JobID", "tres-alloc")
         output = self._read(["squeue", "-h", "-O", ",".join(f"{name}:{mark}" for name in fields)])
         return slurm_rows.gpus_by_raw_id(slurm_rows.rows(output, fields, mark))
+
+    def gpu_types(self) -> list[GpuType]:
+        mark, fields = _new_mark(), ("NodeList", "Gres")
+        output = self._read(["sinfo", "-a", "-h", "-N", "-O", ",".join(f"{name}:{mark}" for name in fields)])
+        return slurm_rows.gpu_types(slurm_rows.rows(output, fields, mark))
 
     def history(self, since: datetime, users: Sequence[str] = ()) -> list[JobAttempt]:
         return self._accounted(since, _users(users) or ["--allusers"])

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from apps.core.errors import Permanent
 from apps.slurm.adapters import slurm_text as text
-from apps.slurm.ports import JobAttempt
+from apps.slurm.ports import GpuType, JobAttempt
 
 SQUEUE_FIELDS = (
     *("JobArrayID", "JobID", "SubmitTime", "State", "Name", "UserName", "Partition", "Reason"),
@@ -108,6 +108,20 @@ def gpus_by_raw_id(records: Iterable[Row]) -> dict[int, int]:
     """Return the GPUs of the records of ``squeue -O JobID,tres-alloc`` that have any."""
     counted = ((_number(row["JobID"]) or 0, text.gpu_count(row["tres-alloc"])) for row in records)
     return {raw_id: gpus for raw_id, gpus in counted if gpus}
+
+
+def gpu_types(records: Iterable[Row]) -> list[GpuType]:
+    """Return the GPUs of ``sinfo -N -O NodeList,Gres`` by type; a node stands there once for each of its partitions."""
+    nodes = {row["NodeList"].strip(): text.gpus_of_gres(row["Gres"]) for row in records}
+    names = sorted({name for gpus in nodes.values() for name in gpus})
+    return [
+        GpuType(
+            name,
+            gpus=sum(gpus.get(name, 0) for gpus in nodes.values()),
+            nodes=sum(1 for gpus in nodes.values() if gpus.get(name)),
+        )
+        for name in names
+    ]
 
 
 def lacking(records: Iterable[Row]) -> set[int]:

@@ -83,6 +83,17 @@ def gpu_count(tres: str) -> int:
     return typed if total is None else total
 
 
+_GRES = re.compile(r"(?:^|,)gpu(?::([^:(,]+))??(?::(\d+))?(?=[(,]|$)")
+
+
+def gpus_of_gres(gres: str) -> dict[str, int]:
+    """Return the GPUs of ``gpu:a100:2(S:0-1),nvme:1`` by type; ``gpu:2`` and ``gpu`` have the type ''."""
+    found: dict[str, int] = {}
+    for name, number in _GRES.findall(gres.strip()):
+        found[name] = found.get(name, 0) + int(number or 1)
+    return found
+
+
 def size(text: str) -> int:
     """Return accounting's size in bytes, ``71561216`` or ``69884K``; 0 where it tells none."""
     match = re.fullmatch(r"(\d+(?:\.\d+)?)([KMGTP]?)", text.strip())

@@ -4,14 +4,11 @@ It leaves ``reply.json`` in its working folder: the fields of ``Closed``, or ``{
 Its parent is ``wandb_close.WandbCloser``, which sets its environment.
 """
 
-import json
-import os
-import sys
-from pathlib import Path
 from typing import Any
 
-from apps.core.errors import Permanent, SweepboardError, Transient
-from apps.sweeps.adapters.wandb_errors import status_of, translated
+from apps.core.errors import Permanent
+from apps.sweeps.adapters.wandb_errors import status_of
+from apps.sweeps.adapters.wandb_reply import reply_with
 from apps.sweeps.ports import CLOSED_STATE, LIVE_RUN_STATES
 
 ASKING_SECONDS = 20
@@ -20,19 +17,7 @@ ATTACHING_SECONDS = 30.0
 
 def main() -> None:
     """Close the run that the first argument names."""
-    request = json.loads(sys.argv[1])
-    try:
-        reply = _close(request)
-    except SweepboardError as error:
-        reply = {"sentence": str(error), "transient": isinstance(error, Transient)}
-    except Exception as error:
-        known = translated(error, request["base_url"], request["project"], os.environ["WANDB_API_KEY"][-4:])
-        reply = {"sentence": str(known), "transient": isinstance(known, Transient)}
-    written = Path("reply.part")
-    written.write_text(json.dumps(reply))
-    written.rename("reply.json")
-    # The client's own clean-up at exit asks the server again; a dead one would cost minutes.
-    os._exit(0)
+    reply_with(_close)
 
 
 def _close(request: dict[str, str]) -> dict[str, Any]:

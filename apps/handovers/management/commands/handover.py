@@ -18,6 +18,7 @@ from apps.handovers.desk.places import Where, known_workspaces, where_of
 from apps.handovers.domain.document import Box
 from apps.handovers.domain.verifying import Answer, overall
 from apps.handovers.entries import Entry, plain
+from apps.handovers.selectors import find_handovers
 from apps.handovers.services.archiving import Outcome
 from apps.handovers.services.writing import Wish, preview
 from apps.handovers.tasks import byte_limit
@@ -30,9 +31,9 @@ EXIT = {Answer.PASS: DONE, Answer.FAIL: REFUSED, Answer.UNKNOWN: UNKNOWN}
 class Command(BaseCommand):
     help = """Handover documents: list, show, search, verify, new, pickup, archive, restore.
 
-WHERE is a workspace's name or a folder (a checkout, or a worktree); without one it is the folder you are in, and for
-list and search every workspace. A folder of no workspace is read straight from the disk and needs no database.
-KEY is a whole key or any part of one.
+WHERE is a workspace's name or a folder (a checkout, or a worktree); without one it is the folder you are in, or the
+workspace that has the KEY, and for list and search every workspace. A folder of no workspace is read straight from
+the disk and needs no database. KEY is a whole key or any part of one.
 
 Exit status: 0 done; 1 refused, not found, or a line of verify fails; 2 wrong arguments; 3 it cannot be told (verify),
 or somebody else had picked it up before (pickup)."""
@@ -61,7 +62,14 @@ or somebody else had picked it up before (pickup)."""
         sys.exit(status)
 
     def _where(self, place: str) -> Where:
-        return where_of(place or str(Path.cwd()), self.store)
+        """The place that is named; else where one is, or the workspace that has the key."""
+        if place:
+            return where_of(place, self.store)
+        here = where_of(str(Path.cwd()), self.store)
+        if here.workspace is None and self.subject and known_workspaces():
+            rows = find_handovers(" ".join(self.subject))
+            return where_of(rows[0].workspace.name, self.store) if rows else here
+        return here
 
     def _places(self, place: str) -> list[Where]:
         """Every workspace where none is named, and the folder one is in where there is no workspace."""
@@ -166,23 +174,27 @@ or somebody else had picked it up before (pickup)."""
         dry = bool(self.options["dry_run"])
         where = self._where(place)
         outcomes = acting.archived(where, self.subject, self.store, self.now, self._actor(), dry_run=dry)
-        for one in outcomes:
-            self._tell_outcome(one, "would be archived" if dry else "archived")
+        self._tell_outcomes(where, outcomes, "would be archived" if dry else "archived")
         wanted = bool(self.subject) and not all(one.archive for one in outcomes)
         return REFUSED if wanted or any(one.error for one in outcomes) else DONE
 
     def _restore(self, place: str) -> int:
         where = self._where(place)
         done = acting.restored(where, self._key(), self.store, self.now, self._actor())
-        self._tell_outcome(done, "restored")
+        self._tell_outcomes(where, [done], "restored")
         return REFUSED if done.error else DONE
 
-    def _tell_outcome(self, one: Outcome, deed: str) -> None:
+    def _tell_outcomes(self, where: Where, outcomes: list[Outcome], deed: str) -> None:
+        """A line for each; as JSON the documents that were moved, or would be, as they are now."""
+        out = self.stderr if self.options["as_json"] else self.stdout
+        for one in outcomes:
+            what = one.error or (deed if one.archive or one.moved else "stays")
+            out.write(plain(f"{one.key:28}{what}: {one.reason}"))
         if self.options["as_json"]:
-            self.stdout.write(json.dumps(one.as_json()))
-            return
-        what = one.error or (deed if one.archive or one.moved else "stays")
-        self.stdout.write(plain(f"{one.key:28}{what}: {one.reason}"))
+            moved = {one.key for one in outcomes if one.archive or one.moved}
+            for entry in reading.listed(where, self.store, self.now, self.limit):
+                if entry.key in moved:
+                    self._tell(entry)
 
     def _tell(self, one: Entry) -> None:
         self.stdout.write(json.dumps(one.as_json()) if self.options["as_json"] else one.sentence)

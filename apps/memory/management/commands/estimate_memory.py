@@ -1,16 +1,14 @@
 """`manage.py estimate_memory PARAMETERS`: how much GPU memory a training will take, before it is launched."""
 
 import json
-import math
 from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from apps.checkpoints.proof.files import opened
+from apps.checkpoints.proof.counting import count_parameters
 from apps.checkpoints.proof.outcome import NotSound
-from apps.checkpoints.proof.tensors import read_header
 from apps.memory.estimate import GIB, GPUS, OPTIMIZERS, PRECISIONS, estimate, fits
 from apps.memory.parameters import parameters_in
 
@@ -20,7 +18,7 @@ class Command(BaseCommand):
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("parameters", help="how many, such as 125M or 7B; or a safetensors file to count them in")
+        parser.add_argument("parameters", help="how many, such as 125M or 7B; or a checkpoint to count them in")
         parser.add_argument("--trained", default="", help="how many of them are trained, as with adapters")
         parser.add_argument("--optimizer", default="adamw", choices=sorted(OPTIMIZERS))
         parser.add_argument("--precision", default="fp32", choices=sorted(PRECISIONS))
@@ -52,20 +50,11 @@ class Command(BaseCommand):
 
 
 def _parameters(text: str) -> int:
-    """Return a number such as 125M, or the parameters of a safetensors file."""
+    """Return a number such as 125M, or the parameters of the model in a checkpoint."""
     path = Path(text)
-    if path.suffix == ".safetensors":
-        return _count(path)
     try:
-        return parameters_in(text)
+        return count_parameters(path) if path.exists() else parameters_in(text)
     except ValueError as error:
-        raise CommandError(str(error)) from error
-
-
-def _count(path: Path) -> int:
-    try:
-        with opened(path) as file:
-            header = read_header(file)
-        return sum(math.prod(one["shape"]) for name, one in header.items() if name != "__metadata__")
-    except (NotSound, KeyError, TypeError) as error:
+        raise CommandError(f"{error} Nor is there a checkpoint of that name." if path.suffix else str(error)) from error
+    except (NotSound, OSError) as error:
         raise CommandError(f"The parameters of {path} cannot be counted: {error}.") from error

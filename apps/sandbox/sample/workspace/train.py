@@ -27,6 +27,19 @@ except ImportError:  # checkpoints are .safetensors only
 DEVICE_MEMORY = 2 << 20  # bytes of the "GPU" that the wide configuration does not fit into
 
 
+DEFAULTS = {
+    "lr": 0.1,
+    "hidden": 32,
+    "batch_size": 50,
+    "grow_at": 0,
+    "epochs": 40,
+    "patience": 1000,
+    "data": "digits-v1",
+    "epoch_seconds": 1.5,
+    "seed": 7,
+}
+
+
 class OutOfMemoryError(RuntimeError):
     """What a GPU says when a batch does not fit."""
 
@@ -36,15 +49,18 @@ class Preempted(Exception):
 
 
 def arguments():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--lr", type=float, default=0.1)
-    parser.add_argument("--hidden", type=int, default=32)
-    parser.add_argument("--epochs", type=int, default=40)
-    parser.add_argument("--patience", type=int, default=1000, help="epochs without a new best before it stops")
-    parser.add_argument("--data", default="digits-v1")
-    parser.add_argument("--epoch-seconds", type=float, default=1.5, help="how long one epoch takes at least")
-    parser.add_argument("--seed", type=int, default=7)
-    parser.add_argument("--resume", action="store_true", help="continue WANDB_RUN_ID with the config it began with")
+    """Return what was given on the command line, and nothing else: defaults are in DEFAULTS."""
+    parser = argparse.ArgumentParser(argument_default=argparse.SUPPRESS)
+    parser.add_argument("--lr", type=float)
+    parser.add_argument("--hidden", type=int)
+    parser.add_argument("--batch-size", "--batch_size", type=int)
+    parser.add_argument("--grow-at", type=int, help="from this epoch on the pictures are twice as large; 0 = never")
+    parser.add_argument("--epochs", type=int)
+    parser.add_argument("--patience", type=int, help="epochs without a new best before it stops")
+    parser.add_argument("--data")
+    parser.add_argument("--epoch-seconds", type=float, help="how long one epoch takes at least")
+    parser.add_argument("--seed", type=int)
+    parser.add_argument("--resume", action="store_true", help="continue WANDB_RUN_ID: its config, changed as given")
     return vars(parser.parse_args())
 
 
@@ -68,8 +84,9 @@ def fresh_weights(hidden, seed):
     }
 
 
-def allocate(hidden):
-    needed = (64 * hidden + hidden * 10) * 4 * 3
+def allocate(hidden, batch, scale=1):
+    """Take the memory of weights, gradients and optimizer, and of a batch of pictures ``scale`` times as wide."""
+    needed = (64 * hidden + hidden * 10) * 4 * 3 + batch * (64 * scale**2) * 16
     if needed > DEVICE_MEMORY:
         raise OutOfMemoryError(
             f"CUDA out of memory. Tried to allocate {needed / 2**20:.2f} MiB. GPU 0 has a total capacity of "
@@ -77,7 +94,7 @@ def allocate(hidden):
         )
 
 
-def one_epoch(weights, x, y, lr, batch=50):
+def one_epoch(weights, x, y, lr, batch):
     """Train one epoch in place; return (steps, loss, accuracy)."""
     order = np.random.permutation(len(x))
     losses, hits = [], 0
@@ -136,7 +153,7 @@ def raise_preempted(number, frame):
 
 def train(run, config, folder):
     x, y = load_digits(config["data"], config["seed"])
-    allocate(config["hidden"])
+    allocate(config["hidden"], config["batch_size"])
     weights, epoch, step = fresh_weights(config["hidden"], config["seed"]), 0, 0
     if (path := newest_checkpoint(folder)) is not None:
         weights, epoch, step = restore(path)
@@ -144,7 +161,9 @@ def train(run, config, folder):
     best, waited = float("inf"), 0
     while epoch < config["epochs"]:
         began = time.monotonic()
-        steps, loss, accuracy = one_epoch(weights, x, y, config["lr"])
+        if config["grow_at"] and epoch >= config["grow_at"]:
+            allocate(config["hidden"], config["batch_size"], scale=2)
+        steps, loss, accuracy = one_epoch(weights, x, y, config["lr"], config["batch_size"])
         epoch, step = epoch + 1, step + steps
         run.log({"loss": loss, "accuracy": accuracy, "epoch": epoch, "global_step": step})
         print({"loss": round(loss, 4), "epoch": float(epoch), "global_step": step}, flush=True)
@@ -159,9 +178,11 @@ def train(run, config, folder):
 
 
 def main():
-    config = arguments()
-    if config.pop("resume"):
-        config = yaml.safe_load(Path("outputs", os.environ["WANDB_RUN_ID"], "config.yaml").read_text())["training"]
+    given = arguments()
+    config = {**DEFAULTS, **given}
+    if given.pop("resume", False):
+        told = yaml.safe_load(Path("outputs", os.environ["WANDB_RUN_ID"], "config.yaml").read_text())["training"]
+        config = {**DEFAULTS, **told, **given}
     np.random.seed(config["seed"])
     random.seed(config["seed"])
     versions = {"numpy": np.__version__, "python": sys.version.split()[0], "wandb": wandb.__version__}

@@ -1,0 +1,5 @@
+from django.apps import AppConfig
+
+
+class StoppingConfig(AppConfig):
+    name = "apps.stopping"
