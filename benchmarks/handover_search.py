@@ -11,11 +11,13 @@ from pathlib import Path
 
 SEED = 20261124
 SECTIONS = ("Spec Digest", "What Changed", "Commits", "Validation", "Pending", "Key Decisions", "Next Session")
-TOLD = (
-    "checkpoint resume preempted sweep agent loss learning rate warm restarts cosine schedule batch accumulation gradient "
-    "precision node gpu memory queue training epoch step config seed dataset tokenizer eval accuracy baseline metric log "
-    "worker time out nccl slurm wandb handover plan question approval branch commit test passed failed rerun keep drop"
-).split()  # fmt: skip
+_TOLD = """
+checkpoint resume preempted sweep agent loss learning rate warm restarts cosine schedule batch accumulation
+gradient precision node gpu memory queue training epoch step config seed dataset tokenizer eval accuracy
+baseline metric log worker time out nccl slurm wandb handover plan question approval branch commit test passed
+failed rerun keep drop
+"""
+TOLD = tuple(_TOLD.split())
 SYLLABLES = ("ba", "ko", "ri", "tan", "mel", "os", "qui", "ver", "lu", "zen", "pa", "do", "fri", "gen", "hy", "ix")
 
 
@@ -74,9 +76,7 @@ def _served(asked: list[dict[str, str]]) -> None:
 
     client = _served.__dict__.setdefault("client", Client())
     if "sessionid" not in client.cookies:
-        client.force_login(
-            User.objects.create_user("bench"), "django.contrib.auth.backends.ModelBackend"
-        )
+        client.force_login(User.objects.create_user("bench"), "django.contrib.auth.backends.ModelBackend")
     for one in asked:
         answer = client.get("/handovers", one, headers={"hx-request": "true", "hx-target": "handovers"})
         assert answer.status_code == 200, answer.status_code
@@ -89,19 +89,19 @@ def _index() -> float:
 
 
 def _vocabulary() -> list[str]:
-    chance = random.Random(SEED)
+    chance = random.Random(SEED)  # noqa: S311
     made = {"".join(chance.choices(SYLLABLES, k=chance.randint(2, 4))) for _ in range(40_000)}
     return [*TOLD, *sorted(made)]
 
 
 def _queries(vocabulary: list[str], count: int) -> Iterator[dict[str, str]]:
-    """What people ask: rare words and common ones, several of them, phrases, half a word, questions, and with filters."""
-    chance = random.Random(SEED + 1)
+    """What people ask: rare words and common ones, several, phrases, half a word, questions, some with a filter."""
+    chance = random.Random(SEED + 1)  # noqa: S311
     for number in range(count):
         rare, common = chance.choice(vocabulary[300:8000]), chance.choice(TOLD)
         text = (
             rare, f"{common} {rare}", f'"{common} {chance.choice(TOLD)}"', rare[:4], f"{common} {chance.choice(TOLD)}",
-            f"why did we {common} the {rare} {chance.choice(TOLD)}?", common, "HO-2026" + str(chance.randint(1000, 1231)),
+            f"why did we {common} the {rare} {chance.choice(TOLD)}?", common, f"HO-2026{chance.randint(1000, 1231)}",
         )[number % 8]  # fmt: skip
         extra: dict[str, str] = {} if number % 3 else {"branch": f"topic/{chance.randint(0, 400)}"}
         yield {"q": text, **extra}
@@ -114,7 +114,7 @@ def _fill(documents: int, folder: Path, vocabulary: list[str]) -> int:
 
     call_command("flush", interactive=False, verbosity=0)
     workspace = Workspace.objects.create(name="bench", root=str(folder), config={})
-    chance, total = random.Random(SEED), 0
+    chance, total = random.Random(SEED), 0  # noqa: S311
     weights = [1 / (place + 3) for place in range(len(vocabulary))]
     sums = [sum(weights[:1])]
     for weight in weights[1:]:
@@ -139,7 +139,9 @@ def _document(
 ) -> str:
     """A document of 2 to 12 kB in the practice's shape; its words are as uneven as those of people."""
     focus = " ".join(chance.choices(vocabulary, cum_weights=sums, k=5))
-    head = f"# {name}\n\nDate: {date:%Y-%m-%d}\nAgent: agent-{number % 40}\nBranch: topic/{number % 400}\nFocus: {focus}\n"
+    head = (
+        f"# {name}\n\nDate: {date:%Y-%m-%d}\nAgent: agent-{number % 40}\nBranch: topic/{number % 400}\nFocus: {focus}\n"
+    )
     parts = [head]
     for section in SECTIONS:
         words = chance.choices(vocabulary, cum_weights=sums, k=chance.randint(30, 240))

@@ -105,7 +105,7 @@ class Version(models.Model):
     """One thing that happened to a handover on disk, and the content that it has since then.
 
     ``event`` is appeared, edited, moved, renamed, deleted or restored. ``path_before`` is set for a move.
-    ``content`` is None where the file could not be read.
+    ``content`` is None where the file could not be read. ``indexed`` says that its words are found.
     """
 
     handover = models.ForeignKey(Handover, on_delete=models.CASCADE, related_name="versions")
@@ -114,9 +114,11 @@ class Version(models.Model):
     at = models.DateTimeField()
     path = models.CharField(max_length=2000)
     path_before = models.CharField(max_length=2000, blank=True)
+    indexed = models.BooleanField(default=False)
 
     class Meta:
         ordering = ["pk"]
+        indexes = [models.Index(fields=["id"], name="version_not_indexed", condition=Q(indexed=False))]
 
 
 class Mention(models.Model):

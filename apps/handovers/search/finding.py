@@ -4,23 +4,23 @@ A word weighs the more the fewer documents have it. Where every word is common, 
 nobody who asks for 'training loss' wants the oldest of ten thousand.
 """
 
-import heapq
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import NamedTuple
 
 from django.db.models import Q, QuerySet
 
-from apps.handovers.models import Content, Handover, SearchEntry
+from apps.handovers.models import Content, Handover
 from apps.handovers.search import index
+from apps.handovers.search.index import Entry
 from apps.handovers.search.passages import Passage, best_passage
 from apps.handovers.search.query import Term, terms_of
 
 COMMON = 2000  # documents; a word in so many of them chooses none
 LOOKED_AT = 60  # candidates whose text is looked at
+AT_ONCE = 500
 STEPS = (500, 5_000, 50_000)  # how many of the newest are gone through where filters leave too few
 IN_TITLE = 1.5  # times what a word weighs, when it is in the name, the focus or a heading
 _KEYLIKE = re.compile(r"(?i)(?:ho-)?[0-9a-f-]{3,}|ho-.*")
@@ -67,14 +67,6 @@ class Hit:
     older: bool = False
 
 
-class Entry(NamedTuple):
-    """One version in the index, or a part of a long one: primary keys."""
-
-    number: int
-    handover_id: int
-    content_id: int
-
-
 @dataclass(frozen=True)
 class Found:
     """``total`` counts what was found, ``at_least`` says that there may be more; ``unknown`` are words nobody wrote."""
@@ -95,14 +87,14 @@ def search(text: str, filters: Filters | None = None, *, typing: bool = False, l
     by_key = _by_key(text, rows, limit)
     if not terms:
         return _newest(rows, limit) if not text.strip() else Found(by_key, len(by_key))
-    ids, weights, at_least, unknown = _candidates(terms, rows, limit)
-    entries = _entries(ids, rows)
-    looked_at = _best_coarse(entries, ids)
-    hits = _ranked(looked_at, weights)
+    found = _candidates(terms, rows, limit)
+    passing, more = _passing(found.scores, rows)
+    # Where words choose nothing, the order is that of time, and only what is shown is looked at.
+    hits = _ranked(passing[: 2 * limit if found.at_least else LOOKED_AT], found.weights)
     named = {hit.handover.pk for hit in by_key}
     every = by_key + [hit for hit in hits if hit.handover.pk not in named]
-    total = len({entry.handover_id for entry in entries} | named)
-    return Found(every[:limit], max(total, len(every)), at_least, unknown)
+    total = len({entry.handover for entry in passing} | named)
+    return Found(every[:limit], total, found.at_least or more, found.unknown)
 
 
 def _newest(rows: QuerySet[Handover], limit: int) -> Found:
@@ -120,41 +112,45 @@ def _by_key(text: str, rows: QuerySet[Handover], limit: int) -> list[Hit]:
     return [Hit(row, Passage(0.0, ()), 1000.0) for row in rows.filter(named).order_by("-date", "-pk")[:limit]]
 
 
-def _candidates(
-    terms: Sequence[Term], rows: QuerySet[Handover], limit: int
-) -> tuple[dict[int, float], dict[Term, float], bool, tuple[str, ...]]:
-    """Return entries with a first score, what each term weighs, whether there may be more, and words nobody wrote."""
+@dataclass(frozen=True)
+class _Candidates:
+    """Entries with a first score, what each term weighs, whether there may be more, and words that nobody wrote."""
+
+    scores: dict[Entry, float]
+    weights: dict[Term, float]
+    at_least: bool
+    unknown: tuple[str, ...]
+
+
+def _candidates(terms: Sequence[Term], rows: QuerySet[Handover], limit: int) -> _Candidates:
     held = {term: index.newest_with([term], COMMON) for term in terms}
-    unknown = tuple(term.written for term, ids in held.items() if not ids)
-    weights = {term: _weight(len(ids)) for term, ids in held.items() if ids}
+    unknown = tuple(term.written for term, entries in held.items() if not entries)
+    weights = {term: _weight(len(entries)) for term, entries in held.items() if entries}
     rare = [term for term in weights if len(held[term]) < COMMON]
-    if not weights:
-        return {}, {}, False, unknown
-    if not rare:
-        return _of_common(list(weights), rows, limit), weights, True, unknown
-    scores: dict[int, float] = {}
+    if weights and not rare:
+        return _Candidates(_of_common(list(weights), rows, limit), weights, True, unknown)
+    scores: dict[Entry, float] = {}
     for term in rare:
-        for number in held[term]:
-            scores[number] = scores.get(number, 0.0) + weights[term]
+        for entry in held[term]:
+            scores[entry] = scores.get(entry, 0.0) + weights[term]
     for term in weights.keys() - set(rare):
-        for number in index.newest_with([term], COMMON, any_of=rare):
-            if number in scores:
-                scores[number] += weights[term]
+        for entry in index.newest_with([term], COMMON, any_of=rare):
+            if entry in scores:
+                scores[entry] += weights[term]
     # Whoever asks with several words wants a document with the most of them: the others are not counted as found.
-    least = 0.5 * max(scores.values())
-    return {number: score for number, score in scores.items() if score >= least}, weights, False, unknown
+    least = 0.5 * max(scores.values(), default=0.0)
+    return _Candidates({entry: score for entry, score in scores.items() if score >= least}, weights, False, unknown)
 
 
-def _of_common(terms: Sequence[Term], rows: QuerySet[Handover], limit: int) -> dict[int, float]:
+def _of_common(terms: Sequence[Term], rows: QuerySet[Handover], limit: int) -> dict[Entry, float]:
     """Return the newest entries that have every term, and before them those that have them in their title."""
     titled = index.newest_with(terms, LOOKED_AT, title=True)
-    found: list[int] = []
+    found: list[Entry] = []
     for step in STEPS:
         found = index.newest_with(terms, step)
-        passing = _entries(found, rows)
-        if len(found) < step or len({entry.handover_id for entry in passing}) >= limit:
+        if len(found) < step or len(_passing(dict.fromkeys(found, 1.0), rows)[0]) >= limit:
             break
-    return {**dict.fromkeys(found[:5_000], 1.0), **dict.fromkeys(titled, IN_TITLE)}
+    return {**dict.fromkeys(found, 1.0), **dict.fromkeys(titled, IN_TITLE)}
 
 
 def _weight(documents: int) -> float:
@@ -162,27 +158,33 @@ def _weight(documents: int) -> float:
     return math.log(1 + COMMON * 5 / max(1, documents))
 
 
-def _entries(ids: Iterable[int], rows: QuerySet[Handover]) -> list[Entry]:
-    entries = SearchEntry.objects.filter(pk__in=list(ids))
-    if rows.query.where:
-        entries = entries.filter(handover__in=rows.order_by().values("pk"))
-    return [Entry(*row) for row in entries.values_list("pk", "handover_id", "content_id")]
+def _passing(scores: dict[Entry, float], rows: QuerySet[Handover]) -> tuple[list[Entry], bool]:
+    """Return the entries whose handovers pass the filters, the best and of equal ones the newest first.
 
-
-def _best_coarse(entries: Iterable[Entry], scores: dict[int, float]) -> list[Entry]:
-    """Return the entries that are looked at: the best, of equal ones the newest."""
-    return heapq.nlargest(LOOKED_AT, entries, key=lambda entry: (scores[entry.number], entry.number))
+    Where more pass than are looked at anyway, the rest is left, and the second value says that there may be more.
+    """
+    ordered = sorted(scores, key=lambda entry: (-scores[entry], -entry.number))
+    if not rows.query.where:
+        return ordered, False
+    found: list[Entry] = []
+    for start in range(0, len(ordered), AT_ONCE):
+        batch = ordered[start : start + AT_ONCE]
+        passing = set(rows.order_by().filter(pk__in={entry.handover for entry in batch}).values_list("pk", flat=True))
+        found += [entry for entry in batch if entry.handover in passing]
+        if len(found) >= LOOKED_AT:
+            return found, start + AT_ONCE < len(ordered)
+    return found, False
 
 
 def _ranked(entries: Sequence[Entry], weights: dict[Term, float]) -> list[Hit]:
     handovers = Handover.objects.select_related("workspace", "superseded_by").in_bulk(
-        {entry.handover_id for entry in entries}
+        {entry.handover for entry in entries}
     )
-    texts = dict(Content.objects.filter(pk__in={entry.content_id for entry in entries}).values_list("pk", "text"))
+    texts = dict(Content.objects.filter(pk__in={entry.content for entry in entries}).values_list("pk", "text"))
     best: dict[int, Hit] = {}
     for place, entry in enumerate(entries):
-        handover = handovers[entry.handover_id]
-        hit = _hit(handover, entry, texts[entry.content_id], weights, place)
+        handover = handovers[entry.handover]
+        hit = _hit(handover, entry, texts[entry.content], weights, place)
         before = best.get(handover.pk)
         # Of versions that say it equally well the newest counts.
         if before is None or (hit.score, not hit.older) > (before.score, not before.older):
@@ -194,6 +196,7 @@ def _hit(handover: Handover, entry: Entry, text: str, weights: dict[Term, float]
     terms = list(weights)
     passage = best_passage(text, terms, weights)
     title = best_passage(f"{handover.name} {handover.focus}", terms, weights)
-    gone = 0.5 if handover.state == "gone" else 1.0
-    score = (passage.score + title.score * (IN_TITLE - 1)) * gone - place * 1e-3
-    return Hit(handover, passage, score, older=entry.content_id != handover.content_id)
+    older = entry.content != handover.content_id
+    stands = (0.5 if handover.state == "gone" else 1.0) * (0.9 if older else 1.0)
+    score = (passage.score + title.score * (IN_TITLE - 1)) * stands - place * 1e-3
+    return Hit(handover, passage, score, older)

@@ -5,13 +5,21 @@ An entry's number grows with the document's date: the highest are the newest.
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import connection
 
 from apps.handovers.search.query import Term
 
 Row = tuple[int, str, str]  # the entry's number, the stems of its title, those of its body
+
+
+class Entry(NamedTuple):
+    """One version in the index, or a part of a long one; ``handover`` and ``content`` are primary keys."""
+
+    number: int
+    handover: int
+    content: int
 
 
 def add(rows: Iterable[Row]) -> None:
@@ -38,22 +46,30 @@ def clear() -> None:
             cursor.execute("UPDATE handovers_searchentry SET words = NULL")
 
 
-def newest_with(terms: Sequence[Term], limit: int, *, any_of: Sequence[Term] = (), title: bool = False) -> list[int]:
+def newest_with(terms: Sequence[Term], limit: int, *, any_of: Sequence[Term] = (), title: bool = False) -> list[Entry]:
     """Return the newest entries that hold every one of ``terms``, and one of ``any_of`` where it is given.
 
     ``title`` asks for them in the title: name, focus and headings.
     """
     if connection.vendor == "sqlite":
-        sql = "SELECT rowid FROM handovers_words WHERE handovers_words MATCH %s ORDER BY rowid DESC LIMIT %s"
-        return _numbers(sql, [_of_sqlite(terms, any_of, title), limit])
-    sql = "SELECT id FROM handovers_searchentry WHERE words @@ %s::tsquery ORDER BY id DESC LIMIT %s"
-    return _numbers(sql, [_of_postgres(terms, any_of, title), limit])
+        return _entries(_FROM_SQLITE, [_of_sqlite(terms, any_of, title), limit])
+    return _entries(_FROM_POSTGRES, [_of_postgres(terms, any_of, title), limit])
 
 
-def _numbers(sql: str, values: list[Any]) -> list[int]:
+# An entry whose handover was deleted is no more, whatever the list of words still holds of it.
+_FROM_SQLITE = (
+    "SELECT e.id, e.handover_id, e.content_id FROM handovers_words w "
+    "CROSS JOIN handovers_searchentry e ON e.id = w.rowid WHERE handovers_words MATCH %s ORDER BY w.rowid DESC LIMIT %s"
+)
+_FROM_POSTGRES = (
+    "SELECT id, handover_id, content_id FROM handovers_searchentry WHERE words @@ %s::tsquery ORDER BY id DESC LIMIT %s"
+)
+
+
+def _entries(sql: str, values: list[Any]) -> list[Entry]:
     with connection.cursor() as cursor:
         cursor.execute(sql, values)
-        return [row[0] for row in cursor.fetchall()]
+        return [Entry(*row) for row in cursor.fetchall()]
 
 
 def _of_sqlite(terms: Sequence[Term], any_of: Sequence[Term], title: bool) -> str:

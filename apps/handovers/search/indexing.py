@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef
 
 from apps.handovers.models import Content, Handover, SearchEntry, Version
 from apps.handovers.search import index
@@ -23,12 +22,11 @@ _BITS = 20
 
 def index_new(*, limit: int | None = None) -> int:
     """Index the versions that are not yet, the newest first; return how many."""
-    held = SearchEntry.objects.filter(handover=OuterRef("handover"), content=OuterRef("content"))
-    waiting = Version.objects.filter(~Exists(held), content__isnull=False).order_by("-pk")
-    pairs = list(dict.fromkeys(waiting.values_list("handover", "content")[: limit or None]))
-    for start in range(0, len(pairs), AT_ONCE):
-        _index(pairs[start : start + AT_ONCE])
-    return len(pairs)
+    waiting = Version.objects.filter(indexed=False).order_by("-pk").values_list("pk", "handover", "content")
+    versions = list(waiting[: limit or None])
+    for start in range(0, len(versions), AT_ONCE):
+        _index(versions[start : start + AT_ONCE])
+    return len(versions)
 
 
 def index_anew() -> int:
@@ -36,11 +34,16 @@ def index_anew() -> int:
     with transaction.atomic():
         index.clear()
         SearchEntry.objects.all().delete()
+        Version.objects.update(indexed=False)
     return index_new()
 
 
 @transaction.atomic
-def _index(pairs: list[tuple[int, int]]) -> None:
+def _index(versions: list[tuple[int, int, int | None]]) -> None:
+    told = dict.fromkeys((handover, content) for _, handover, content in versions if content is not None)
+    held = SearchEntry.objects.filter(handover__in={handover for handover, _ in told}, part=0)
+    known = set(held.values_list("handover", "content"))
+    pairs = [pair for pair in told if pair not in known]
     handovers = Handover.objects.defer("findings").in_bulk({handover for handover, _ in pairs})
     contents = Content.objects.defer("raw").in_bulk({content for _, content in pairs})
     made = [
@@ -50,6 +53,7 @@ def _index(pairs: list[tuple[int, int]]) -> None:
     ]
     SearchEntry.objects.bulk_create(row for row, _, _ in made)
     index.add((row.id, title, body) for row, title, body in made)
+    Version.objects.filter(pk__in=[pk for pk, _, _ in versions]).update(indexed=True)
 
 
 def _parts(handover: Handover, content: Content) -> Iterator[tuple[int, str, str]]:
@@ -79,4 +83,3 @@ def number_for(date: datetime) -> int:
     One that was drawn before fails to be made, and the next pass draws another.
     """
     return (max(0, int(date.timestamp())) << _BITS) | secrets.randbits(_BITS)
-

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from apps.handovers.search.query import Term
-from apps.handovers.search.words import LONGEST, fold, words_of
+from apps.handovers.search.words import LONGEST, fold, stem, word_at, words_of
 
 SPAN = 280  # signs between which terms count as standing together
 AROUND = 90  # signs of text before and after
@@ -64,7 +64,7 @@ Hit = tuple[Term, int, int]  # the term, and where it begins and ends in the tex
 
 
 def _hits(text: str, terms: Sequence[Term]) -> list[Hit]:
-    """Return where terms stand, in their order. Looking for a few beginnings is far quicker than cutting all into words."""
+    """Return where terms stand, in their order. Looking for a few beginnings is quicker than cutting all into words."""
     folded = fold(text)
     found = [hit for term in terms for hit in _of_term(text, folded, term)]
     return sorted(found, key=lambda hit: hit[1:])
@@ -88,6 +88,10 @@ def _surely_begins(stemmed: str) -> str:
 
 def _end(text: str, at: int, term: Term) -> int | None:
     """Return where a term ends that begins at ``at``; None where it does not."""
+    if term.is_single:
+        word = word_at(text, at)
+        told = stem(word) == term.stems[0] if term.stems else fold(word).startswith(term.begins)
+        return at + len(word) if told else None
     length = len(term.stems) + bool(term.begins)
     words = list(islice(words_of(text[at : at + length * LONGEST]), length))
     if len(words) < length or tuple(word.stem for word in words[: len(term.stems)]) != term.stems:

@@ -20,13 +20,14 @@ LONGEST = 64  # of a word; hashes and keys are shorter, and rubbish is not
 _english = snowballstemmer.stemmer("english")
 
 # What a question is made of, and what it asks for not.
-STOPWORDS = frozenset(
-    "a about after again all also am an and any are as at be because been before being between both but by can could "
-    "did do does doing done down for from further get got had has have having he her here him his how i if in into is "
-    "it its just me more most my no nor not of off on once only or other our out over own please same she should so "
-    "some such than that the their them then there these they this those through to too under until up us very was we "
-    "were what when where which while who whom whose why will with would you your".split()
-)  # fmt: skip
+_ASKING = """
+a about after again all also am an and any are as at be because been before being between both but by can
+could did do does doing done down for from further get got had has have having he her here him his how i if in
+into is it its just me more most my no nor not of off on once only or other our out over own please same she
+should so some such than that the their them then there these they this those through to too under until up us
+very was we were what when where which while who whom whose why will with would you your
+"""
+STOPWORDS = frozenset(_ASKING.split())
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,12 @@ def fold(text: str) -> str:
     """Return a text without case and accents in which every sign stands where it stood."""
     folded = text.lower() if text.isascii() else text.translate(_FOLDED).lower()
     return folded if len(folded) == len(text) else "".join(sign.lower()[:1] for sign in text)
+
+
+def word_at(text: str, at: int) -> str:
+    """Return the word that begins at ``at``; '' where none does."""
+    found = _WORD.match(text, at)
+    return found[0] if found else ""
 
 
 def pieces_of(text: str) -> list[str]:
