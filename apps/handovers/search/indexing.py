@@ -4,7 +4,7 @@ It derives everything from rows, so a pass that dies anywhere is made good by th
 """
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from django.db import transaction
@@ -39,7 +39,7 @@ def index_anew() -> int:
 
 
 @transaction.atomic
-def _index(versions: list[tuple[int, int, int | None]]) -> None:
+def _index(versions: Sequence[tuple[int, int, int | None]]) -> None:
     told = dict.fromkeys((handover, content) for _, handover, content in versions if content is not None)
     held = SearchEntry.objects.filter(handover__in={handover for handover, _ in told}, part=0)
     known = set(held.values_list("handover", "content"))
