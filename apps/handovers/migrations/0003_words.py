@@ -2,7 +2,11 @@
 
 from django.db import migrations
 
-SQLITE = "CREATE VIRTUAL TABLE handovers_words USING fts5(title, body, content='', tokenize='unicode61')"
+SQLITE = (
+    "CREATE VIRTUAL TABLE handovers_words USING fts5("
+    # With lists of beginnings, what is typed is found from the second letter on.
+    "title, body, marks, content='', tokenize='unicode61', prefix='2 3 4')"
+)
 POSTGRES = (
     "ALTER TABLE handovers_searchentry ADD COLUMN words tsvector",
     # Few documents a day: what is added is found at once, without a list of what waits.

@@ -18,7 +18,7 @@ from apps.handovers.search.index import Entry
 from apps.handovers.search.passages import Passage, best_passage
 from apps.handovers.search.query import Term, terms_of
 
-COMMON = 2000  # documents; a word in so many of them chooses none
+COMMON = 1000  # documents; a word in so many of them chooses none
 LOOKED_AT = 60  # candidates whose text is looked at
 AT_ONCE = 500
 STEPS = (500, 5_000, 50_000)  # how many of the newest are gone through where filters leave too few
@@ -39,6 +39,12 @@ class Filters:
     has_pending: bool = False
     since: datetime | None = None
     until: datetime | None = None
+
+    @property
+    def marks(self) -> tuple[str, ...]:
+        """The words of the index that everything has which passes."""
+        kept = {"workspace": self.workspace, "branch": self.branch, "agent": self.agent, "author": self.author}
+        return tuple(index.mark(kind, value) for kind, value in kept.items() if value)
 
     def on(self, rows: QuerySet[Handover]) -> QuerySet[Handover]:
         """Return those of ``rows`` that pass. A handover that is gone from the disk is found only when asked for."""
@@ -82,12 +88,13 @@ def search(text: str, filters: Filters | None = None, *, typing: bool = False, l
 
     ``typing`` says that the last word may be unfinished.
     """
-    rows = (filters or Filters()).on(Handover.objects.select_related("workspace", "superseded_by"))
+    filters = filters or Filters()
+    rows = filters.on(Handover.objects.select_related("workspace", "superseded_by"))
     terms = terms_of(text, typing=typing)
     by_key = _by_key(text, rows, limit)
     if not terms:
         return _newest(rows, limit) if not text.strip() else Found(by_key, len(by_key))
-    found = _candidates(terms, rows, limit)
+    found = _candidates(terms, filters.marks, rows, limit)
     passing, more = _passing(found.scores, rows)
     # Where words choose nothing, the order is that of time, and only what is shown is looked at.
     hits = _ranked(passing[: 2 * limit if found.at_least else LOOKED_AT], found.weights)
@@ -108,6 +115,11 @@ def _by_key(text: str, rows: QuerySet[Handover], limit: int) -> list[Hit]:
     wanted = text.strip().strip("`'\"")
     if not _KEYLIKE.fullmatch(wanted) or not any(sign.isdigit() for sign in wanted):
         return []
+    if wanted[:3].upper() == "HO-":
+        wanted = f"HO-{wanted[3:]}"
+        found = list(rows.filter(key__startswith=wanted).order_by("-date", "-pk")[:limit])
+        if found:
+            return [Hit(row, Passage(0.0, ()), 1000.0) for row in found]
     named = Q(key__icontains=wanted) | Q(name__icontains=wanted)
     return [Hit(row, Passage(0.0, ()), 1000.0) for row in rows.filter(named).order_by("-date", "-pk")[:limit]]
 
@@ -122,19 +134,19 @@ class _Candidates:
     unknown: tuple[str, ...]
 
 
-def _candidates(terms: Sequence[Term], rows: QuerySet[Handover], limit: int) -> _Candidates:
-    held = {term: index.newest_with([term], COMMON) for term in terms}
+def _candidates(terms: Sequence[Term], marks: Sequence[str], rows: QuerySet[Handover], limit: int) -> _Candidates:
+    held = {term: index.newest_with([term], COMMON, marks=marks) for term in terms}
     unknown = tuple(term.written for term, entries in held.items() if not entries)
     weights = {term: _weight(len(entries)) for term, entries in held.items() if entries}
     rare = [term for term in weights if len(held[term]) < COMMON]
     if weights and not rare:
-        return _Candidates(_of_common(list(weights), rows, limit), weights, True, unknown)
+        return _Candidates(_of_common(list(weights), marks, rows, limit), weights, True, unknown)
     scores: dict[Entry, float] = {}
     for term in rare:
         for entry in held[term]:
             scores[entry] = scores.get(entry, 0.0) + weights[term]
     for term in weights.keys() - set(rare):
-        for entry in index.newest_with([term], COMMON, any_of=rare):
+        for entry in index.newest_with([term], COMMON, any_of=rare, marks=marks):
             if entry in scores:
                 scores[entry] += weights[term]
     # Whoever asks with several words wants a document with the most of them: the others are not counted as found.
@@ -142,12 +154,12 @@ def _candidates(terms: Sequence[Term], rows: QuerySet[Handover], limit: int) -> 
     return _Candidates({entry: score for entry, score in scores.items() if score >= least}, weights, False, unknown)
 
 
-def _of_common(terms: Sequence[Term], rows: QuerySet[Handover], limit: int) -> dict[Entry, float]:
+def _of_common(terms: Sequence[Term], marks: Sequence[str], rows: QuerySet[Handover], limit: int) -> dict[Entry, float]:
     """Return the newest entries that have every term, and before them those that have them in their title."""
-    titled = index.newest_with(terms, LOOKED_AT, title=True)
+    titled = index.newest_with(terms, LOOKED_AT, marks=marks, title=True)
     found: list[Entry] = []
     for step in STEPS:
-        found = index.newest_with(terms, step)
+        found = index.newest_with(terms, step, marks=marks)
         if len(found) < step or len(_passing(dict.fromkeys(found, 1.0), rows)[0]) >= limit:
             break
     return {**dict.fromkeys(found, 1.0), **dict.fromkeys(titled, IN_TITLE)}

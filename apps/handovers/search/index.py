@@ -4,6 +4,7 @@ The text is cut into words in Python (``words``), so that both databases find th
 An entry's number grows with the document's date: the highest are the newest.
 """
 
+import hashlib
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -11,7 +12,7 @@ from django.db import connection
 
 from apps.handovers.search.query import Term
 
-Row = tuple[int, str, str]  # the entry's number, the stems of its title, those of its body
+Row = tuple[int, str, str, str]  # the entry's number, the stems of its title, those of its body, its marks
 
 
 class Entry(NamedTuple):
@@ -26,15 +27,22 @@ def add(rows: Iterable[Row]) -> None:
     """Take entries into the index; run it in the transaction that makes their rows."""
     with connection.cursor() as cursor:
         if connection.vendor == "sqlite":
-            cursor.executemany("INSERT INTO handovers_words (rowid, title, body) VALUES (%s, %s, %s)", list(rows))
+            cursor.executemany(
+                "INSERT INTO handovers_words (rowid, title, body, marks) VALUES (%s, %s, %s, %s)", list(rows)
+            )
         else:
-            cursor.executemany(_ADD_TO_POSTGRES, [(title, body, number) for number, title, body in rows])
+            cursor.executemany(_ADD_TO_POSTGRES, [(title, body, marks, number) for number, title, body, marks in rows])
 
 
 _ADD_TO_POSTGRES = (
     "UPDATE handovers_searchentry SET words = setweight(to_tsvector('simple', %s), 'A') || to_tsvector('simple', %s)"
-    " WHERE id = %s"
+    " || to_tsvector('simple', %s) WHERE id = %s"
 )
+
+
+def mark(kind: str, value: object) -> str:
+    """Return the word by which everything of one branch, agent, author or workspace is found; no text has it."""
+    return f"zqx{kind}{hashlib.sha256(str(value).encode()).hexdigest()[:12]}"
 
 
 def clear() -> None:
@@ -46,14 +54,16 @@ def clear() -> None:
             cursor.execute("UPDATE handovers_searchentry SET words = NULL")
 
 
-def newest_with(terms: Sequence[Term], limit: int, *, any_of: Sequence[Term] = (), title: bool = False) -> list[Entry]:
+def newest_with(
+    terms: Sequence[Term], limit: int, *, any_of: Sequence[Term] = (), marks: Sequence[str] = (), title: bool = False
+) -> list[Entry]:
     """Return the newest entries that hold every one of ``terms``, and one of ``any_of`` where it is given.
 
-    ``title`` asks for them in the title: name, focus and headings.
+    ``marks`` are those that they have; ``title`` asks for the terms in the title: name, focus and headings.
     """
     if connection.vendor == "sqlite":
-        return _entries(_FROM_SQLITE, [_of_sqlite(terms, any_of, title), limit])
-    return _entries(_FROM_POSTGRES, [_of_postgres(terms, any_of, title), limit])
+        return _entries(_FROM_SQLITE, [_of_sqlite(terms, any_of, marks, title), limit])
+    return _entries(_FROM_POSTGRES, [_of_postgres(terms, any_of, marks, title), limit])
 
 
 # An entry whose handover was deleted is no more, whatever the list of words still holds of it.
@@ -72,12 +82,13 @@ def _entries(sql: str, values: list[Any]) -> list[Entry]:
         return [Entry(*row) for row in cursor.fetchall()]
 
 
-def _of_sqlite(terms: Sequence[Term], any_of: Sequence[Term], title: bool) -> str:
+def _of_sqlite(terms: Sequence[Term], any_of: Sequence[Term], marks: Sequence[str], title: bool) -> str:
     parts = [_phrase(one) for one in terms]
     if any_of:
         parts.append("(" + " OR ".join(_phrase(one) for one in any_of) + ")")
     told = " AND ".join(parts)
-    return f"title : ({told})" if title else told
+    marked = [f"marks : {one}" for one in marks]
+    return " AND ".join([f"title : ({told})" if title else told, *marked])
 
 
 def _phrase(term: Term) -> str:
@@ -89,16 +100,16 @@ def _phrase(term: Term) -> str:
     return f'"{told}"*'
 
 
-def _of_postgres(terms: Sequence[Term], any_of: Sequence[Term], title: bool) -> str:
-    mark = "A" if title else ""
-    parts = [_followed(one, mark) for one in terms]
+def _of_postgres(terms: Sequence[Term], any_of: Sequence[Term], marks: Sequence[str], title: bool) -> str:
+    weight = "A" if title else ""
+    parts = [_followed(one, weight) for one in terms]
     if any_of:
-        parts.append("(" + " | ".join(_followed(one, mark) for one in any_of) + ")")
-    return " & ".join(parts)
+        parts.append("(" + " | ".join(_followed(one, weight) for one in any_of) + ")")
+    return " & ".join([*parts, *(f"'{one}'" for one in marks)])
 
 
-def _followed(term: Term, mark: str) -> str:
-    exact = [f"'{one}':{mark}" if mark else f"'{one}'" for one in term.stems]
+def _followed(term: Term, weight: str) -> str:
+    exact = [f"'{one}':{weight}" if weight else f"'{one}'" for one in term.stems]
     if term.begins:
-        exact.append(f"'{term.begins}':*{mark}")
+        exact.append(f"'{term.begins}':*{weight}")
     return "(" + " <-> ".join(exact) + ")"

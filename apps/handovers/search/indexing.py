@@ -44,7 +44,9 @@ def _index(versions: Sequence[tuple[int, int, int | None]]) -> None:
     held = SearchEntry.objects.filter(handover__in={handover for handover, _ in told}, part=0)
     known = set(held.values_list("handover", "content"))
     pairs = [pair for pair in told if pair not in known]
-    handovers = Handover.objects.defer("findings").in_bulk({handover for handover, _ in pairs})
+    handovers = (
+        Handover.objects.select_related("workspace").defer("findings").in_bulk({handover for handover, _ in pairs})
+    )
     contents = Content.objects.defer("raw").in_bulk({content for _, content in pairs})
     made = [
         (SearchEntry(id=number, handover=handovers[handover], content=contents[content], part=part), title, body)
@@ -52,8 +54,14 @@ def _index(versions: Sequence[tuple[int, int, int | None]]) -> None:
         for part, (number, title, body) in enumerate(_parts(handovers[handover], contents[content]))
     ]
     SearchEntry.objects.bulk_create(row for row, _, _ in made)
-    index.add((row.id, title, body) for row, title, body in made)
+    index.add((row.id, title, body, _marks(row.handover)) for row, title, body in made)
     Version.objects.filter(pk__in=[pk for pk, _, _ in versions]).update(indexed=True)
+
+
+def _marks(handover: Handover) -> str:
+    kept = {"workspace": handover.workspace.name, "branch": handover.branch, "agent": handover.agent,
+            "author": handover.author}  # fmt: skip
+    return " ".join(index.mark(kind, value) for kind, value in kept.items())
 
 
 def _parts(handover: Handover, content: Content) -> Iterator[tuple[int, str, str]]:
