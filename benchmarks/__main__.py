@@ -9,7 +9,7 @@ import os
 import sys
 import tempfile
 
-CLAIMS = ("wandb_pass", "slurm_pass", "log_reading", "evaluation", "verification", "board_page")
+CLAIMS = ("wandb_pass", "slurm_pass", "log_reading", "evaluation", "verification", "board_page", "handover_search")
 
 
 def main() -> int:

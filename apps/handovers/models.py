@@ -105,7 +105,7 @@ class Version(models.Model):
     """One thing that happened to a handover on disk, and the content that it has since then.
 
     ``event`` is appeared, edited, moved, renamed, deleted or restored. ``path_before`` is set for a move.
-    ``content`` is None where the file could not be read.
+    ``content`` is None where the file could not be read. ``indexed`` says that its words are found.
     """
 
     handover = models.ForeignKey(Handover, on_delete=models.CASCADE, related_name="versions")
@@ -114,9 +114,11 @@ class Version(models.Model):
     at = models.DateTimeField()
     path = models.CharField(max_length=2000)
     path_before = models.CharField(max_length=2000, blank=True)
+    indexed = models.BooleanField(default=False)
 
     class Meta:
         ordering = ["pk"]
+        indexes = [models.Index(fields=["id"], name="version_not_indexed", condition=Q(indexed=False))]
 
 
 class Mention(models.Model):
@@ -180,3 +182,35 @@ class CheckoutKey(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["workspace", "path"], name="checkout_is_unique")]
+
+
+class SearchEntry(models.Model):
+    """A version of a handover as the index of words holds it; its words are in ``search.index``.
+
+    The number grows with the document's date, so that the newest are the highest. A long text has several ``part`` s.
+    An entry never changes: what a version says does not, and its title comes from what it says.
+    """
+
+    id = models.BigIntegerField(primary_key=True)
+    handover = models.ForeignKey(Handover, on_delete=models.CASCADE, related_name="entries")
+    content = models.ForeignKey(Content, on_delete=models.CASCADE, related_name="entries")
+    part = models.PositiveSmallIntegerField(default=0)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["handover", "content", "part"], name="entry_is_unique_in_handover")
+        ]
+
+
+class SavedSearch(models.Model):
+    """A search that somebody kept: its address' query, such as ``q=cosine&branch=main``."""
+
+    owner = models.CharField(max_length=150)
+    name = models.CharField(max_length=100)
+    query = models.CharField(max_length=2000)
+    shared = models.BooleanField(default=False)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["name"]
+        constraints = [models.UniqueConstraint(fields=["owner", "name"], name="saved_search_is_unique")]

@@ -58,13 +58,6 @@ def handover_of(key: str, workspace: Workspace | None = None) -> Handover:
     return found[0]
 
 
-def search(query: str, workspace: Workspace | None = None) -> QuerySet[Handover]:
-    """Return the handovers whose newest version holds ``query``, whatever its case; newest first."""
-    rows = Handover.objects.select_related("superseded_by", "workspace").order_by("-date", "-pk")
-    rows = rows if workspace is None else rows.filter(workspace=workspace)
-    return rows.filter(Q(content__text__icontains=query) | Q(key__icontains=query) | Q(focus__icontains=query))
-
-
 def live_pickup(handover: Handover) -> Pickup | None:
     """Return who goes on with a handover; of several the last one."""
     return handover.pickups.filter(released_at=None).order_by("-pk").first()

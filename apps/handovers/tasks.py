@@ -7,6 +7,7 @@ from apps.core.clock import utcnow
 from apps.core.errors import Permanent
 from apps.core.locks import Busy, lease
 from apps.core.tasks import Queue, SweepboardTask
+from apps.handovers.search.indexing import index_new
 from apps.handovers.services.archiving import archive_old
 from apps.handovers.services.scanning import scan_workspace
 from apps.handovers.wiring import document_store
@@ -14,6 +15,7 @@ from apps.workspaces.config import ConfigError
 from apps.workspaces.selectors import active_workspaces, current_config
 
 log = structlog.get_logger(__name__)
+AT_ONCE = 2000  # versions that one pass takes into the index; the newest first, the others with the next
 LEASE = 45.0  # renewed while a pass runs
 
 
@@ -27,6 +29,11 @@ def scan() -> None:
                 scan_workspace(workspace=workspace, store=document_store(), now=utcnow(), limit=limit)
         except Busy:
             continue
+    try:
+        with lease("handovers:words", seconds=LEASE):
+            index_new(limit=AT_ONCE)
+    except Busy:
+        return
 
 
 @shared_task(base=SweepboardTask, name="handovers.archive", lane=Queue.CHECKS)

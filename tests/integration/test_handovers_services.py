@@ -286,10 +286,3 @@ def test_a_key_is_found_by_a_fragment_and_a_fragment_of_several_is_refused(works
         selectors.handover_of("HO-2026")
     with pytest.raises(Permanent, match="No handover has the key"):
         selectors.handover_of("ffffff")
-
-
-def test_the_search_of_now_finds_text_whatever_its_case(workspace: Workspace) -> None:
-    put(workspace.path, f"{KEY}.md", document())
-    scan(workspace)
-    assert [row.key for row in selectors.search("COSINE schedule", workspace)] == [KEY]
-    assert not selectors.search("no such words", workspace)

@@ -12,9 +12,14 @@ from apps.handovers.domain.verifying import IndexFact, Line, VerifyFacts, verify
 from apps.handovers.entries import Entry, Folder, entry_of, read_folder
 from apps.handovers.models import Handover
 from apps.handovers.ports import DocumentStore
+from apps.handovers.search.finding import Filters, search
+from apps.handovers.search.indexing import index_new
+from apps.handovers.search.passages import best_passage
+from apps.handovers.search.query import terms_of
 from apps.handovers.services.reading import LIMIT, bytes_of
 from apps.handovers.services.scanning import scan_workspace
 
+MOST = 200  # that a search tells
 _KEY_FINDINGS = ("two-files-one-key", "key-mismatch", "copies-differ")
 
 
@@ -34,13 +39,29 @@ def refresh(where: Where, store: DocumentStore, now: datetime, limit: int = LIMI
 
 
 def found(where: Where, query: str, store: DocumentStore, now: datetime, limit: int = LIMIT) -> list[Entry]:
-    """Return the handovers of a place that hold ``query``, newest first."""
+    """Return the handovers of a place that answer ``query``, the best first."""
     if where.workspace is None:
-        wanted = query.casefold()
-        entries = read_folder(store, where.checkout, limit).entries
-        return [one for one in entries if wanted in one.key.casefold() or wanted in text_of(one).casefold()]
+        return _found_in(read_folder(store, where.checkout, limit).entries, query)
     refresh(where, store, now, limit)
-    return [entry_of(row) for row in selectors.search(query, where.workspace)]
+    index_new()
+    hits = search(query, Filters(workspace=where.workspace.name), limit=MOST).hits
+    return [entry_of(hit.handover) for hit in hits]
+
+
+def _found_in(entries: list[Entry], query: str) -> list[Entry]:
+    """The same by the words of a few files, without an index; a piece of a key finds its own."""
+    terms = terms_of(query)
+    weights = dict.fromkeys(terms, 1.0)
+    scores = [best_passage(f"{one.name}\n{text_of(one)}", terms, weights).score for one in entries]
+    wanted = query.strip().casefold()
+    named = [bool(wanted) and wanted in f"{one.key} {one.name}".casefold() for one in entries]
+    best = max(scores, default=0.0)
+    told = [
+        (is_named, score, one)
+        for is_named, score, one in zip(named, scores, entries, strict=True)
+        if is_named or score > best / 2
+    ]
+    return [one for _, _, one in sorted(told, key=lambda row: row[:2], reverse=True)]
 
 
 def text_of(one: Entry) -> str:

@@ -1,0 +1,214 @@
+"""Finding handovers: candidates from the index of words, then the passages of the best of them side by side.
+
+A word weighs the more the fewer documents have it. Where every word is common, the newest documents are looked at:
+nobody who asks for 'training loss' wants the oldest of ten thousand.
+"""
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from django.db.models import Q, QuerySet
+
+from apps.handovers.models import Content, Handover
+from apps.handovers.search import index
+from apps.handovers.search.index import Entry
+from apps.handovers.search.passages import Passage, best_passage
+from apps.handovers.search.query import Term, terms_of
+
+COMMON = 1000  # documents; a word in so many of them chooses none
+LOOKED_AT = 60  # candidates whose text is looked at
+AT_ONCE = 500
+STEPS = (500, 5_000, 50_000)  # how many of the newest are gone through where filters leave too few
+IN_TITLE = 1.5  # times what a word weighs, when it is in the name, the focus or a heading
+_KEYLIKE = re.compile(r"(?i)(?:ho-)?[0-9a-f-]{3,}|ho-.*")
+
+
+@dataclass(frozen=True)
+class Filters:
+    """What is left out before anything is looked for; empty means everything. ``sweep`` is W&B's id of one."""
+
+    workspace: str = ""
+    branch: str = ""
+    agent: str = ""
+    author: str = ""
+    state: str = ""
+    sweep: str = ""
+    has_pending: bool = False
+    since: datetime | None = None
+    until: datetime | None = None
+
+    @property
+    def marks(self) -> tuple[str, ...]:
+        """The words of the index that everything has which passes."""
+        kept = {"workspace": self.workspace, "branch": self.branch, "agent": self.agent, "author": self.author}
+        return tuple(index.mark(kind, value) for kind, value in kept.items() if value)
+
+    def on(self, rows: QuerySet[Handover]) -> QuerySet[Handover]:
+        """Return those of ``rows`` that pass. A handover that is gone from the disk is found only when asked for."""
+        exact = {"workspace__name": self.workspace, "branch": self.branch, "agent": self.agent, "author": self.author,
+                 "state": self.state}  # fmt: skip
+        rows = rows.filter(**{name: value for name, value in exact.items() if value})
+        if self.has_pending:
+            rows = rows.filter(pending_open__gt=0)
+        if self.since:
+            rows = rows.filter(date__gte=self.since)
+        if self.until:
+            rows = rows.filter(date__lt=self.until)
+        if self.sweep:
+            named = Q(mentions__sweep__sweep_id=self.sweep) | Q(mentions__run__sweep__sweep_id=self.sweep)
+            rows = rows.filter(named).distinct()
+        return rows
+
+
+@dataclass(frozen=True)
+class Hit:
+    """A handover that was found. ``older`` says that it is an earlier version of it that has the passage."""
+
+    handover: Handover
+    passage: Passage
+    score: float
+    older: bool = False
+
+
+@dataclass(frozen=True)
+class Found:
+    """``total`` counts what was found, ``at_least`` says that there may be more; ``unknown`` are words nobody wrote."""
+
+    hits: list[Hit] = field(default_factory=list)
+    total: int = 0
+    at_least: bool = False
+    unknown: tuple[str, ...] = ()
+
+
+def search(text: str, filters: Filters | None = None, *, typing: bool = False, limit: int = 20) -> Found:
+    """Return the handovers that answer ``text`` best; without a word, the newest.
+
+    ``typing`` says that the last word may be unfinished.
+    """
+    filters = filters or Filters()
+    rows = filters.on(Handover.objects.select_related("workspace", "superseded_by"))
+    terms = terms_of(text, typing=typing)
+    by_key = _by_key(text, rows, limit)
+    if not terms:
+        return _newest(rows, limit) if not text.strip() else Found(by_key, len(by_key))
+    found = _candidates(terms, filters.marks, rows, limit)
+    passing, more = _passing(found.scores, rows)
+    # Where words choose nothing, the order is that of time, and only what is shown is looked at.
+    hits = _ranked(passing[: 2 * limit if found.at_least else LOOKED_AT], found.weights)
+    named = {hit.handover.pk for hit in by_key}
+    every = by_key + [hit for hit in hits if hit.handover.pk not in named]
+    total = len({entry.handover for entry in passing} | named)
+    return Found(every[:limit], total, found.at_least or more, found.unknown)
+
+
+def _newest(rows: QuerySet[Handover], limit: int) -> Found:
+    found = list(rows.exclude(state="gone").select_related("content").order_by("-date", "-pk")[: limit + 1])
+    hits = [Hit(row, best_passage(row.content.text[:400] if row.content else "", (), {}), 0.0) for row in found[:limit]]
+    return Found(hits, len(hits), at_least=len(found) > limit)
+
+
+def _by_key(text: str, rows: QuerySet[Handover], limit: int) -> list[Hit]:
+    """Whoever has a piece of a key wants that document, wherever in the key the piece is."""
+    wanted = text.strip().strip("`'\"")
+    if not _KEYLIKE.fullmatch(wanted) or not any(sign.isdigit() for sign in wanted):
+        return []
+    if wanted[:3].upper() == "HO-":
+        wanted = f"HO-{wanted[3:]}"
+        found = list(rows.filter(key__startswith=wanted).order_by("-date", "-pk")[:limit])
+        if found:
+            return [Hit(row, Passage(0.0, ()), 1000.0) for row in found]
+    named = Q(key__icontains=wanted) | Q(name__icontains=wanted)
+    return [Hit(row, Passage(0.0, ()), 1000.0) for row in rows.filter(named).order_by("-date", "-pk")[:limit]]
+
+
+@dataclass(frozen=True)
+class _Candidates:
+    """Entries with a first score, what each term weighs, whether there may be more, and words that nobody wrote."""
+
+    scores: dict[Entry, float]
+    weights: dict[Term, float]
+    at_least: bool
+    unknown: tuple[str, ...]
+
+
+def _candidates(terms: Sequence[Term], marks: Sequence[str], rows: QuerySet[Handover], limit: int) -> _Candidates:
+    held = {term: index.newest_with([term], COMMON, marks=marks) for term in terms}
+    unknown = tuple(term.written for term, entries in held.items() if not entries)
+    weights = {term: _weight(len(entries)) for term, entries in held.items() if entries}
+    rare = [term for term in weights if len(held[term]) < COMMON]
+    if weights and not rare:
+        return _Candidates(_of_common(list(weights), marks, rows, limit), weights, True, unknown)
+    scores: dict[Entry, float] = {}
+    for term in rare:
+        for entry in held[term]:
+            scores[entry] = scores.get(entry, 0.0) + weights[term]
+    for term in weights.keys() - set(rare):
+        for entry in index.newest_with([term], COMMON, any_of=rare, marks=marks):
+            if entry in scores:
+                scores[entry] += weights[term]
+    # Whoever asks with several words wants a document with the most of them: the others are not counted as found.
+    least = 0.5 * max(scores.values(), default=0.0)
+    return _Candidates({entry: score for entry, score in scores.items() if score >= least}, weights, False, unknown)
+
+
+def _of_common(terms: Sequence[Term], marks: Sequence[str], rows: QuerySet[Handover], limit: int) -> dict[Entry, float]:
+    """Return the newest entries that have every term, and before them those that have them in their title."""
+    titled = index.newest_with(terms, LOOKED_AT, marks=marks, title=True)
+    found: list[Entry] = []
+    for step in STEPS:
+        found = index.newest_with(terms, step, marks=marks)
+        if len(found) < step or len(_passing(dict.fromkeys(found, 1.0), rows)[0]) >= limit:
+            break
+    return {**dict.fromkeys(found, 1.0), **dict.fromkeys(titled, IN_TITLE)}
+
+
+def _weight(documents: int) -> float:
+    """What one word weighs: the rarer, the more."""
+    return math.log(1 + COMMON * 5 / max(1, documents))
+
+
+def _passing(scores: dict[Entry, float], rows: QuerySet[Handover]) -> tuple[list[Entry], bool]:
+    """Return the entries whose handovers pass the filters, the best and of equal ones the newest first.
+
+    Where more pass than are looked at anyway, the rest is left, and the second value says that there may be more.
+    """
+    ordered = sorted(scores, key=lambda entry: (-scores[entry], -entry.number))
+    if not rows.query.where:
+        return ordered, False
+    found: list[Entry] = []
+    for start in range(0, len(ordered), AT_ONCE):
+        batch = ordered[start : start + AT_ONCE]
+        passing = set(rows.order_by().filter(pk__in={entry.handover for entry in batch}).values_list("pk", flat=True))
+        found += [entry for entry in batch if entry.handover in passing]
+        if len(found) >= LOOKED_AT:
+            return found, start + AT_ONCE < len(ordered)
+    return found, False
+
+
+def _ranked(entries: Sequence[Entry], weights: dict[Term, float]) -> list[Hit]:
+    handovers = Handover.objects.select_related("workspace", "superseded_by").in_bulk(
+        {entry.handover for entry in entries}
+    )
+    texts = dict(Content.objects.filter(pk__in={entry.content for entry in entries}).values_list("pk", "text"))
+    best: dict[int, Hit] = {}
+    for place, entry in enumerate(entries):
+        handover = handovers[entry.handover]
+        hit = _hit(handover, entry, texts[entry.content], weights, place)
+        before = best.get(handover.pk)
+        # Of versions that say it equally well the newest counts.
+        if before is None or (hit.score, not hit.older) > (before.score, not before.older):
+            best[handover.pk] = hit
+    return sorted(best.values(), key=lambda hit: -hit.score)
+
+
+def _hit(handover: Handover, entry: Entry, text: str, weights: dict[Term, float], place: int) -> Hit:
+    terms = list(weights)
+    passage = best_passage(text, terms, weights)
+    title = best_passage(f"{handover.name} {handover.focus}", terms, weights)
+    older = entry.content != handover.content_id
+    stands = (0.5 if handover.state == "gone" else 1.0) * (0.9 if older else 1.0)
+    score = (passage.score + title.score * (IN_TITLE - 1)) * stands - place * 1e-3
+    return Hit(handover, passage, score, older)

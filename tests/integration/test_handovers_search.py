@@ -1,0 +1,169 @@
+"""Finding handovers, the same on SQLite and on PostgreSQL: questions, phrases, keys, filters, versions, odd queries."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from apps.handovers.models import Content, Handover, SearchEntry, Version
+from apps.handovers.search.finding import Filters, search
+from apps.handovers.search.indexing import WORDS_IN_PART, index_anew, index_new
+from tests.factories.moments import NOW
+from tests.factories.rows import WorkspaceFactory
+
+pytestmark = pytest.mark.django_db
+COSINE = "# HO\n## Key Decisions\n- We removed the cosine schedule: no gain over linear decay, and restarts cost 4 %.\n"
+Write = Callable[..., Handover]
+
+
+@pytest.fixture
+def write() -> Write:
+    workspace = WorkspaceFactory(name="glue")
+    made = iter(range(10_000))
+
+    def writing(text: str, **values: Any) -> Handover:
+        number = next(made)
+        date = values.pop("date", NOW + timedelta(minutes=number))
+        name = values.pop("name", f"HO-{date:%Y%m%d}-{date:%H%M}-{number:06x}")
+        handover = Handover.objects.create(
+            **{"workspace": workspace, "name": name, "key": name, "path": f"/w/{name}.md", "date": date,
+               "first_seen_at": NOW, "changed_at": NOW, **values}
+        )  # fmt: skip
+        return edit(handover, text)
+
+    return writing
+
+
+def edit(handover: Handover, text: str) -> Handover:
+    content = Content.objects.create(
+        sha256=f"{Content.objects.count():064}", text=text, size=len(text), first_seen_at=NOW
+    )
+    Version.objects.create(handover=handover, content=content, event="edited", at=NOW, path=handover.path)
+    handover.content = content
+    handover.save()
+    index_new()
+    return handover
+
+
+def names(text: str, **options: Any) -> list[str]:
+    filters = Filters(**options)
+    return [hit.handover.name for hit in search(text, filters).hits]
+
+
+def test_a_question_in_plain_words_finds_its_document_before_those_that_only_share_words(write: Write) -> None:
+    for number in range(30):
+        write(f"We dropped seed {number} and the schedule of the queue is full. Why? The node failed.")
+    wanted = write(COSINE)
+    write("cosine similarity of the embeddings")
+    found = search("why did we drop the cosine schedule?")
+    assert found.hits[0].handover == wanted
+    assert [piece.text for piece in found.hits[0].passage.pieces if piece.marked] == ["cosine", "schedule"]
+
+
+def test_half_a_word_finds_while_it_is_typed_and_only_then(write: Write) -> None:
+    wanted = write(COSINE)
+    assert [hit.handover for hit in search("cosine sche", typing=True).hits] == [wanted]
+    assert search("sche").hits == []
+    assert search("sche").unknown == ("sche",)
+
+
+def test_a_phrase_is_found_as_it_stands(write: Write) -> None:
+    wanted = write("We tried gradient checkpointing on stage 3.")
+    write("The gradient exploded; checkpointing was off.")
+    assert names('"gradient checkpointing"') == [wanted.name]
+    assert len(names("gradient checkpointing")) == 2
+
+
+def test_a_key_is_found_by_any_piece_of_it(write: Write) -> None:
+    wanted = write("nothing else", name="HO-20261001-0915-4fa1c2")
+    for piece in ("HO-20261001-0915-4fa1c2", "4fa1c2", "a1c2", "0915-4f", "20261001"):
+        assert names(piece)[:1] == [wanted.name], piece
+
+
+def test_filters_leave_out_before_anything_is_looked_for(write: Write) -> None:
+    wanted = write(COSINE, branch="main", agent="claude", pending_open=2, state="superseded")
+    write(COSINE + "x", branch="other", agent="codex", date=NOW - timedelta(days=40))
+    assert len(names("cosine")) == 2
+    for chosen in (
+        {"branch": "main"}, {"agent": "claude"}, {"has_pending": True}, {"state": "superseded"},
+        {"since": NOW - timedelta(days=1)}, {"branch": "main", "workspace": "glue"},
+    ):  # fmt: skip
+        assert names("cosine", **chosen) == [wanted.name], chosen
+    assert names("cosine", workspace="elsewhere") == []
+    assert names("", branch="main") == [wanted.name]
+    assert names("cosine", until=datetime(2000, 1, 1, tzinfo=UTC)) == []
+
+
+def test_an_older_version_is_found_and_said_to_be_one(write: Write) -> None:
+    handover = write(COSINE)
+    edit(handover, "# HO\nThe decision is gone from here.")
+    (hit,) = search("cosine").hits
+    assert (hit.handover, hit.older) == (handover, True)
+    (hit,) = search("decision").hits
+    assert not hit.older
+
+
+def test_without_a_word_the_newest_come_first_and_what_is_gone_is_left_out(write: Write) -> None:
+    first, second = write("a"), write("b")
+    gone = write("cosine", state="gone")
+    assert names("") == [second.name, first.name]
+    assert names("cosine") == [gone.name]
+
+
+def test_where_every_word_is_common_the_newest_are_found(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("apps.handovers.search.finding.COMMON", 5)
+    made = [write(f"training loss {number}", branch=f"b{number % 10}") for number in range(30)]
+    titled = write("The training loss.", focus="training loss of the night")
+    found = search("training loss", limit=5)
+    assert found.at_least
+    assert {hit.handover for hit in found.hits} <= {titled, *made[-10:]}
+    assert found.hits[0].handover == titled
+    assert names("training loss", branch="b3") == [made[23].name, made[13].name, made[3].name]
+
+
+def test_a_common_word_beside_a_rare_one_still_counts(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("apps.handovers.search.finding.COMMON", 5)
+    for number in range(10):
+        write(f"training {number}")
+    alone, both = write("warmup"), write("warmup of the training")
+    write("y" * 10)
+    assert names("warmup training") == [both.name, alone.name]
+
+
+def test_a_long_document_is_found_by_its_last_word_too(write: Write) -> None:
+    wanted = write("filler " * (WORDS_IN_PART * 2) + 'the "very end" of it')
+    assert SearchEntry.objects.filter(handover=wanted).count() == 3
+    assert names('"very end"') == [wanted.name]
+    assert search("filler").total == 1
+
+
+@pytest.mark.parametrize(
+    "query",
+    ['"', "'", '" OR 1', "title : x", "a AND", "NEAR(a b)", "*", "cosine*", "-cosine", "^cosine", "cosine:*", "a & !b",
+     "'x':*",
+     "\x00", "cosine\x00", "(" * 50, "%s", "\\", "🙂", "א" * 5000, "and the of", "{a} : b", "a <-> b", "x" * 9000],
+)  # fmt: skip
+def test_no_query_breaks_anything(write: Write, query: str) -> None:
+    write(COSINE)
+    for typing in (True, False):
+        search(query, typing=typing)
+
+
+def test_the_index_can_be_built_anew_from_what_the_registry_keeps(write: Write) -> None:
+    wanted = write(COSINE)
+    assert index_new() == 0
+    assert index_anew() == 1
+    assert names("cosine") == [wanted.name]
+
+
+def test_a_deleted_handover_is_found_no_more(write: Write) -> None:
+    write(COSINE).delete()
+    assert names("cosine") == []
+
+
+def test_a_search_costs_few_queries_however_many_are_found(write: Write, django_assert_max_num_queries: Any) -> None:
+    for number in range(25):
+        write(COSINE + str(number))
+    with django_assert_max_num_queries(6):
+        assert len(search("cosine schedule").hits) == 20
