@@ -64,10 +64,23 @@ def test_the_sample_fills_the_board_and_shows_every_kind_of_trouble(sample: Runn
     assert "(RUNNING)" in history, "the preempted job should be back"
 
 
+SUBMIT = """
+from pathlib import Path
+from apps.slurm.ports import Submission
+from apps.slurm.wiring import make_scheduler
+script = Path("{script}")
+script.write_text("#!/bin/bash\\nexec sleep 300\\n")
+print(make_scheduler().submit(Submission(str(script), work_dir=str(script.parent))))
+"""
+
+
 def test_one_interrupt_stops_everything(tmp_path: Path) -> None:
     home = tmp_path
     with running_sweepboard(home, {}) as running:
         assert processes_below(home)
+        # As a resume does: a job that the sample itself knows nothing of.
+        running.manage("shell", "-c", SUBMIT.format(script=home / "own.sh"))
+        running.wait_for(lambda: any("sleep 300" in one for one in processes_below(home)), 30, "the job should run")
         assert "Another Sweepboard runs in" in refusal({"SWEEPBOARD_HOME": str(home / "home")})
         running.process.send_signal(signal.SIGINT)
         assert running.process.wait(60) == 0

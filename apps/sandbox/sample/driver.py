@@ -96,8 +96,9 @@ class SampleDriver:
         return False
 
     def cancel_all(self) -> None:
-        """Cancel the jobs that this driver submitted, each by its own id."""
-        for job_id in self.jobs:
+        """Cancel every job of the sample's own scheduler, each by its id: those that were resumed by a press as well."""
+        resumed = [one.job_id for one in self.scheduler.queue() if one.job_id not in self.jobs]
+        for job_id in [*self.jobs, *resumed]:
             self.signal_job(job_id, signal.SIGCONT)
             try:
                 self.scheduler.cancel(job_id)
