@@ -96,7 +96,7 @@ class SampleDriver:
         return False
 
     def cancel_all(self) -> None:
-        """Cancel every job of the sample's own scheduler, each by its id: those that were resumed by a press as well."""
+        """Cancel every job of the sample's own scheduler, each by its id; a press may have made some."""
         resumed = [one.job_id for one in self.scheduler.queue() if one.job_id not in self.jobs]
         for job_id in [*self.jobs, *resumed]:
             self.signal_job(job_id, signal.SIGCONT)
