@@ -5,6 +5,7 @@ from django.urls import include, path
 urlpatterns = [
     path("", include("apps.board.urls")),
     path("", include("apps.memory.urls")),
+    path("", include("apps.handovers.urls")),
     path("", include("apps.closing.urls")),
     path("", include("apps.resume.urls")),
     path("", include("apps.stopping.urls")),

@@ -44,6 +44,19 @@ document.addEventListener("click", async (event) => {
   }
 });
 
+/* A text on the page that is copied whole; without this it can be selected. */
+for (const button of document.querySelectorAll("button[data-copy-text]")) {
+  button.hidden = false;
+  button.addEventListener("click", async () => {
+    try {
+      await copyText(document.getElementById(button.dataset.copyText).textContent);
+      toast("Copied");
+    } catch {
+      toast("It could not be copied: select it");
+    }
+  });
+}
+
 /* Tips: a click works without this; hovering shows them too, beside the badge, and long enough to reach them. */
 const place = (badge, tip) => {
   const at = badge.getBoundingClientRect();

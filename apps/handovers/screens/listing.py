@@ -1,0 +1,92 @@
+"""The list of handovers: what the address asks for, and what is shown of each that was found."""
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from urllib.parse import urlencode
+
+from django.db.models import QuerySet
+from django.http import QueryDict
+
+from apps.handovers.models import Handover, SavedSearch
+from apps.handovers.search.finding import Filters
+
+STATES = ("current", "superseded", "archived", "gone")
+MOST_CHOICES = 200
+LONGEST = 300  # signs of a query
+
+
+@dataclass(frozen=True)
+class Query:
+    """What the address asks for, as it was written; what makes no sense counts as not asked."""
+
+    q: str = ""
+    workspace: str = ""
+    branch: str = ""
+    agent: str = ""
+    author: str = ""
+    state: str = ""
+    sweep: str = ""
+    pending: str = ""
+    since: str = ""
+    until: str = ""
+
+    @classmethod
+    def of(cls, told: QueryDict) -> "Query":
+        return cls(**{name: told.get(name, "").strip()[:LONGEST] for name in cls.__dataclass_fields__})
+
+    @property
+    def filters(self) -> Filters:
+        until = _day(self.until)
+        return Filters(
+            workspace=self.workspace,
+            branch=self.branch,
+            agent=self.agent,
+            author=self.author,
+            state=self.state if self.state in STATES else "",
+            sweep=self.sweep,
+            has_pending=bool(self.pending),
+            since=_day(self.since),
+            until=until + timedelta(days=1) if until else None,
+        )
+
+    @property
+    def is_filtered(self) -> bool:
+        return any(getattr(self, name) for name in self.__dataclass_fields__ if name != "q")
+
+    def items(self) -> list[tuple[str, str]]:
+        """What is asked for, for a form that keeps it."""
+        return [(name, value) for name in self.__dataclass_fields__ if (value := getattr(self, name))]
+
+    @property
+    def encoded(self) -> str:
+        """The query of an address that asks for the same."""
+        return urlencode(self.items())
+
+
+def _day(text: str) -> datetime | None:
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        return None
+    return datetime(day.year, day.month, day.day, tzinfo=UTC) if day.year > 1 else None
+
+
+def choices() -> dict[str, list[str]]:
+    """Return what can be chosen in each filter."""
+    return {
+        "workspace": _values("workspace__name"),
+        "branch": _values("branch"),
+        "agent": _values("agent"),
+        "author": _values("author"),
+        "state": list(STATES),
+    }
+
+
+def _values(name: str) -> list[str]:
+    rows = Handover.objects.order_by(name).values_list(name, flat=True).distinct()
+    return [value for value in rows[:MOST_CHOICES] if value]
+
+
+def saved_searches(owner: str) -> QuerySet[SavedSearch]:
+    """Return one's own searches, and those that others share."""
+    return SavedSearch.objects.filter(owner=owner) | SavedSearch.objects.filter(shared=True)
