@@ -1,10 +1,11 @@
 from django.urls import path
 
-from apps.handovers import views
+from apps.handovers import views, write_views
 
 app_name = "handovers"
 urlpatterns = [
     path("handovers", views.handovers_page, name="list"),
+    path("handovers/new", write_views.new_handover, name="new"),
     path("handovers/searches", views.save_search, name="save-search"),
     path("handovers/searches/<int:pk>/forget", views.forget_search, name="forget-search"),
     path("handovers/branch/<str:workspace>", views.branch_page, name="branch"),

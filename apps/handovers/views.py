@@ -38,6 +38,7 @@ def handovers_page(request: HttpRequest) -> HttpResponse:
     context: dict[str, Any] = {"view": view, "found": search(view.q, view.filters, typing=True)}
     if not request.headers.get("HX-Request"):
         context |= {"choices": choices(), "saved": saved_searches(request.user.get_username())}
+        context["can_write"] = is_allowed(request.user, Permission.TRIAGE_FLAGS)
     return render_page(request, LIST, context, partials=("handovers",))
 
 
