@@ -13,6 +13,7 @@ from apps.core.clock import utcnow
 from apps.core.errors import SweepboardError
 from apps.core.pages import render_page
 from apps.core.permissions import Permission, is_allowed, requires
+from apps.handovers.domain.stages import steps_of
 from apps.handovers.domain.verifying import overall, verify
 from apps.handovers.models import Content, Handover, SavedSearch, Version
 from apps.handovers.screens.comparing import compared
@@ -23,6 +24,7 @@ from apps.handovers.selectors import live_pickup, verify_facts
 from apps.handovers.services.archiving import restore
 from apps.handovers.services.pickups import pick_up, release
 from apps.handovers.services.reading import bytes_of, parsed
+from apps.handovers.services.stages import stage_facts
 from apps.handovers.wiring import document_store
 
 LIST, ONE = "handovers/list.html", "handovers/handover.html"
@@ -83,6 +85,7 @@ def handover_page(request: HttpRequest, pk: int) -> HttpResponse:
         "versions": list(handover.versions.order_by("-pk")[:50]),
         "mentions": list(handover.mentions.select_related("sweep", "run__sweep", "job")[:100]),
         "pickup": live_pickup(handover),
+        "steps": steps_of(stage_facts(handover)),
         "lines": [(ANSWERS[line.answer.value], line) for line in lines],
         "verified": overall(lines).value,
         "previous": _previous(handover),
