@@ -10,6 +10,7 @@ urlpatterns = [
     path("", include("apps.stopping.urls")),
     path("", include("apps.restart.urls")),
     path("", include("apps.alerts.urls")),
+    path("", include("apps.approvals.urls")),
     path("", include("apps.ops.urls")),
 ]
 

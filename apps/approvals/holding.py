@@ -1,0 +1,15 @@
+"""Keeping the handover of an open plan from being archived."""
+
+from collections.abc import Sequence
+
+from apps.approvals.models import Plan
+from apps.core.clock import utcnow
+from apps.handovers.models import Handover
+from apps.handovers.services.archiving import holds_handovers
+
+
+@holds_handovers
+def plans_hold(handovers: Sequence[Handover]) -> dict[int, str]:
+    """Return a sentence for each handover that an open plan stands on; of several plans the newest tells."""
+    rows = Plan.objects.open(utcnow()).filter(handover__in=handovers).order_by("pk")
+    return {plan.handover_id: f"plan {plan.pk} '{plan.title[:80]}' is {plan.state} and stands on it" for plan in rows}
