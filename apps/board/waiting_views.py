@@ -16,9 +16,10 @@ from apps.core.permissions import Permission, is_allowed, requires, role_of
 @requires(Permission.VIEW_BOARD)
 def waiting_page(request: HttpRequest) -> HttpResponse:
     """Show the plans, questions, resumes and flags that this person may see to."""
-    now = utcnow()
+    now, mine = utcnow(), _mine(request)
     context = {
-        "mine": _mine(request),
+        "mine": mine,
+        "waiting": mine.total,  # the header need not count anew
         "can_decide": is_allowed(request.user, Permission.APPROVE_PLANS),
         "now": now,
         "soon": now + SOON,

@@ -22,8 +22,8 @@ pytestmark = pytest.mark.django_db
 ROOT = Path(__file__).parents[2]
 BUG_FIX = [
     "--title", "Count warm-up in steps", "--kind", "bug-fix", "--failing-test", "tests/test_warmup.py::test_it",
-    "--step", "Write it => pytest -q tests/test_warmup.py", "--step", "Fix it => pytest -q tests", "--risk", "None known",
-    "--touches", "train/schedule.py",
+    "--step", "Write it => pytest -q tests/test_warmup.py", "--step", "Fix it => pytest -q tests",
+    "--risk", "None known", "--touches", "train/schedule.py",
 ]  # fmt: skip
 
 

@@ -143,7 +143,7 @@ def test_the_inbox_costs_a_fixed_number_of_queries(operator: Client, things: int
         FlagFactory(assignee=me)
     with CaptureQueriesContext(connection) as asked:
         operator.get("/inbox")
-    assert len(asked) == 13
+    assert len(asked) == 12
 
 
 def test_what_is_not_shown_is_counted(operator: Client, monkeypatch: pytest.MonkeyPatch) -> None:
