@@ -32,7 +32,7 @@ def _listed(items: Iterable[str]) -> list[str]:
 
 def _indented(mark: str, text: str) -> str:
     first, *rest = text.split("\n")
-    return "\n".join([f"{mark}{first}", *(f"{' ' * (len(mark) + 2)}| {line}" for line in rest)])
+    return "\n".join([f"{mark}{first}", *(f"{' ' * len(mark)}| {line}" for line in rest)])
 
 
 def sha_of(text: str) -> str:
