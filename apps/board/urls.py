@@ -1,12 +1,14 @@
 from django.urls import path
 
-from apps.board import checkpoint_views, flag_views, gpu_views, inbox, incident_views, offline, views
+from apps.board import checkpoint_views, flag_views, gpu_views, inbox, incident_views, offline, views, waiting_views
 
 app_name = "board"
 urlpatterns = [
     path("", views.board_page, name="board"),
     path("board/updates", views.updates, name="updates"),
     path("board/active-sweeps.md", views.active_sweeps_text, name="active-sweeps"),
+    path("inbox", waiting_views.waiting_page, name="inbox"),
+    path("inbox/changes", waiting_views.changes, name="inbox-changes"),
     path("flags", inbox.inbox_page, name="flags"),
     path("flags/triage", flag_views.triage_flags, name="triage"),
     path("flags/<int:pk>", flag_views.flag_page, name="flag"),

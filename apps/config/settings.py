@@ -36,6 +36,7 @@ INSTALLED_APPS = [
     "apps.checkpoints",
     "apps.flags",
     "apps.handovers",
+    "apps.approvals",
     "apps.memory",
     "apps.resume",
     "apps.closing",

@@ -11,6 +11,7 @@ urlpatterns = [
     path("", include("apps.stopping.urls")),
     path("", include("apps.restart.urls")),
     path("", include("apps.alerts.urls")),
+    path("", include("apps.approvals.urls")),
     path("", include("apps.ops.urls")),
 ]
 

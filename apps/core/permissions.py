@@ -35,6 +35,8 @@ class Permission(StrEnum):
     STEER_SWEEPS = "steer-sweeps"
     RESTART = "restart"
     OVERRIDE_GATE = "override-gate"
+    ANSWER_QUESTIONS = "answer-questions"
+    APPROVE_PLANS = "approve-plans"
     MANAGE_ALERTS = "manage-alerts"
     MANAGE_USERS = "manage-users"
 

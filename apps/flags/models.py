@@ -144,6 +144,7 @@ class Flag(models.Model):
             models.Index(fields=["severity", "-opened_at"], name="flag_open", condition=Q(cleared_at=None)),
             models.Index(fields=["-opened_at", "-id"], name="flag_log", condition=Q(run__isnull=False)),
             models.Index(fields=["clears_at"], name="flag_settling", condition=Q(cleared_at=None)),
+            models.Index(fields=["assignee"], name="flag_assigned", condition=Q(cleared_at=None) & ~Q(assignee="")),
             models.Index(fields=["run", "rule", "-opened_at"], name="flag_history_of_run"),
         ]
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Case, Count, F, Prefetch, Q, When
+from django.db.models import Case, Count, F, Prefetch, Q, QuerySet, When
 
 from apps.flags.causes import OpenFlag
 from apps.flags.models import SEVERITY_ORDER, Flag, RunStatus
@@ -105,6 +105,15 @@ def _open_flag(flag: Flag) -> OpenFlag:
         run_pk=flag.run_id,
         verdict=status.verdict if status else "",
     )
+
+
+def assigned_flags(name: str, now: datetime) -> QuerySet[Flag]:
+    """Return the standing flags that somebody was asked to see to, worst first, then oldest; none put off or quiet."""
+    worst = Case(*(When(severity=one, then=place) for one, place in SEVERITY_ORDER.items()), default=9)
+    awake = Q(snoozed_until=None) | Q(snoozed_until__lte=now)
+    rows = Flag.objects.standing().filter(awake, assignee=name, quiet_since=None).exclude(assignee="")
+    rows = rows.select_related("run", "sweep").defer("run__config", "run__summary", "sweep__config")
+    return rows.order_by(worst, "opened_at", "pk")
 
 
 def standing_count() -> int:

@@ -6,6 +6,7 @@ from django.conf import settings
 from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
 
+from apps.board.waiting import waiting_total
 from apps.core.clock import utcnow
 from apps.core.permissions import Permission, is_allowed, permits, role_of
 from apps.flags.selectors import flag_counts
@@ -23,5 +24,8 @@ def shell(request: HttpRequest) -> dict[str, Any]:
         "sample": settings.SAMPLE,
         # Asked for only where the frame is drawn: a fragment does not pay for them.
         "unsynced": SimpleLazyObject(lambda: unsynced_count() if known else 0),
+        "waiting": SimpleLazyObject(
+            lambda: waiting_total(user.get_username(), role, utcnow()) if user and known else 0
+        ),
         "flag_counts": SimpleLazyObject(lambda: flag_counts(utcnow()) if known else {}),
     }

@@ -1,7 +1,7 @@
 """Reading what is known of a run's gate and of its resumes."""
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db.models import OuterRef, QuerySet, Subquery
@@ -18,6 +18,9 @@ from apps.resume.places import Place, job_shape, last_job, plan_of
 from apps.resume.plan import Plan
 from apps.sweeps.models import Run, Sweep
 from apps.workspaces.selectors import workspace_by_project
+
+DAY = timedelta(days=1)
+LOOKED_AT = 300  # looks at gates, the newest ones, among which those are sought that need an admin
 
 
 def crash_of(run: Run) -> tuple[str, str]:
@@ -108,3 +111,22 @@ def is_stale(check: GateCheck | None, now: datetime, limit_seconds: float) -> bo
     if check is None:
         return True
     return check.checked_at is not None and (now - check.checked_at).total_seconds() > limit_seconds
+
+
+def overrides_wanted(now: datetime) -> list[GateCheck]:
+    """Return the looks at gates that only an admin can let through, oldest first: each run's newest, of one day.
+
+    One line is shut and may be overridden, and nobody has pressed since.
+    """
+    newest: dict[int, GateCheck] = {}
+    for check in GateCheck.objects.select_related("run__sweep").defer("run__config", "run__summary")[:LOOKED_AT]:
+        newest.setdefault(check.run_id, check)
+    recent = [one for one in newest.values() if one.state == "done" and one.checked_at and now - one.checked_at < DAY]
+    wanted = [one for one in recent if one.lines and _needs_an_admin(one)]
+    busy = open_requests([one.run for one in wanted]) if wanted else {}
+    return sorted((one for one in wanted if one.run_id not in busy), key=lambda one: one.pk)
+
+
+def _needs_an_admin(check: GateCheck) -> bool:
+    shut = [line for line in check.gate if not line.passes]
+    return len(shut) == 1 and shut[0].overridable

@@ -72,4 +72,7 @@ class Policy(BaseModel):
     handover_pickup_days: float = Field(
         default=14, gt=0, description="a handover that was picked up is held to be in use for so long at most"
     )
+    plan_expires_hours: float = Field(
+        default=72, gt=0, description="a plan that nobody moved on for so long can be neither approved nor carried out"
+    )
     note: str = Field(default="", description="shown on the board beside the workspace's name")

@@ -297,5 +297,5 @@ def test_the_screen_costs_a_fixed_number_of_queries(operator: Client, django_ass
         for _ in range(3):
             delivery(ops, state="sent", sent_at=NOW)
     operator.get("/alerts")
-    with django_assert_num_queries(12):
+    with django_assert_num_queries(15):
         operator.get("/alerts")

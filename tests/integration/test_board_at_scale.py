@@ -83,6 +83,7 @@ def test_the_board_and_its_updates_read_no_large_table_from_end_to_end(years: Si
         "/",
         f"/?open={live.pk}",
         f"/board/updates?since=1&shown={live.pk}",
+        "/inbox",
         "/flags",
         "/flags?show=cleared",
         "/discrepancies",

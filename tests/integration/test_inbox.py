@@ -116,5 +116,5 @@ def test_the_inbox_costs_a_fixed_number_of_queries(viewer: Client, flags: int, d
     for number in range(flags):
         flagged(node=f"g{number}", crash_class="node-failure")
     viewer.get("/flags")
-    with django_assert_num_queries(10):
+    with django_assert_num_queries(11):
         viewer.get("/flags")

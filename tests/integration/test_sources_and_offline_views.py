@@ -96,7 +96,7 @@ def test_the_sources_cost_a_fixed_number_of_queries(viewer: Client, django_asser
     for number in range(30):
         SyncPassFactory(scope=f"team/p{number}")
     viewer.get("/ops/sources")
-    with django_assert_num_queries(11):
+    with django_assert_num_queries(12):
         viewer.get("/ops/sources")
 
 

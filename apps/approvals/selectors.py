@@ -1,0 +1,237 @@
+"""All reads of plans and questions."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db.models import Q, QuerySet
+
+from apps.approvals.domain.reports import Result
+from apps.approvals.domain.states import OPEN, PlanState, Standing
+from apps.approvals.domain.text import DiffLine, difference
+from apps.approvals.models import Decision, FinalReport, Plan, PlanVersion, Question, StepReport, standing_of
+
+SHOWN = ("open", "expired", "over")
+MOST = 200
+_OPEN = [one.value for one in OPEN]
+
+
+def plans(show: str = "", q: str = "", *, now: datetime) -> QuerySet[Plan]:
+    """Return plans, the newest first: all of them, or those that are open, expired or over, with these words."""
+    rows = Plan.objects.select_related("handover__workspace")
+    if show == "open":
+        rows = rows.open(now)
+    elif show == "expired":
+        rows = rows.filter(state__in=_OPEN, expires_at__lte=now)
+    elif show == "over":
+        rows = rows.exclude(state__in=_OPEN)
+    for word in q.split():
+        rows = rows.filter(Q(title__icontains=word) | Q(by__icontains=word) | Q(handover__key__icontains=word))
+    return rows
+
+
+def questions(show: str = "", q: str = "") -> QuerySet[Question]:
+    """Return questions with their answers, the newest first: of one state or of all, with these words."""
+    rows = Question.objects.select_related("answer", "handover", "plan")
+    rows = rows.filter(state=show) if show else rows
+    for word in q.lower().split():
+        rows = rows.filter(words__contains=word)
+    return rows
+
+
+def waiting_plans(now: datetime) -> QuerySet[Plan]:
+    """Return the plans that wait for a person, the oldest first."""
+    return Plan.objects.waiting(now).select_related("handover__workspace").order_by("posted_at", "pk")
+
+
+def open_questions() -> QuerySet[Question]:
+    """Return the questions that nobody has answered, the oldest first."""
+    return Question.objects.open().select_related("handover", "plan").order_by("at", "pk")
+
+
+def waiting_counts(now: datetime) -> dict[str, int]:
+    """Return how many plans and questions wait for a person, in two queries."""
+    return {"plans": Plan.objects.waiting(now).count(), "questions": Question.objects.open().count()}
+
+
+@dataclass(frozen=True)
+class StepView:
+    """One step with what was reported of it. ``state`` is to-come, now, done or failed, by its last report."""
+
+    number: int
+    text: str
+    command: str
+    reports: tuple[StepReport, ...]
+
+    @property
+    def last(self) -> StepReport | None:
+        return self.reports[-1] if self.reports else None
+
+    @property
+    def state(self) -> str:
+        if self.last is None:
+            return "to-come"
+        if self.last.exit_status is None:
+            return "now"
+        return "failed" if self.last.exit_status else "done"
+
+
+@dataclass(frozen=True)
+class PlanView:
+    """A plan with all that its page shows; ``version`` is the newest."""
+
+    plan: Plan
+    versions: tuple[PlanVersion, ...]
+    decisions: tuple[Decision, ...]
+    reports: tuple[StepReport, ...]
+    final: FinalReport | None
+
+    @property
+    def version(self) -> PlanVersion:
+        return self.versions[-1]
+
+    @property
+    def approval(self) -> Decision | None:
+        """The approval that stands."""
+        return next((one for one in self.decisions if one.act == "approved" and one.voided_at is None), None)
+
+    @property
+    def void(self) -> Decision | None:
+        """The last approval that the text outlived, while no other one stands."""
+        voided = [one for one in self.decisions if one.act == "approved" and one.voided_at is not None]
+        return voided[-1] if voided and self.approval is None else None
+
+    @property
+    def turned_back(self) -> Decision | None:
+        """What was decided against the newest version."""
+        return next(
+            (one for one in reversed(self.decisions) if one.act != "approved" and one.version_id == self.version.pk),
+            None,
+        )
+
+    @property
+    def standing(self) -> Standing:
+        return standing_of(self.plan, self.version, self.approval, voided=self.void is not None)
+
+    @property
+    def steps(self) -> list[StepView]:
+        return [
+            StepView(number, step.text, step.command, tuple(one for one in self.reports if one.step == number))
+            for number, step in enumerate(self.version.draft.steps, 1)
+        ]
+
+    def changes(self, number: int) -> list[DiffLine]:
+        """What version ``number`` changed; empty for the first one and for one that is not there."""
+        texts = {one.number: one.text for one in self.versions}
+        return difference(texts[number - 1], texts[number]) if number in texts and number - 1 in texts else []
+
+
+def plan_view(plan: Plan) -> PlanView:
+    """Return a plan with its versions, decisions and reports, in four queries."""
+    versions = tuple(plan.versions.order_by("number"))
+    last = versions[-1]
+    return PlanView(
+        plan=plan,
+        versions=versions,
+        decisions=tuple(plan.decisions.select_related("version").order_by("pk")),
+        reports=tuple(StepReport.objects.filter(version=last).order_by("pk")),
+        final=FinalReport.objects.filter(version=last).first(),
+    )
+
+
+def results_of(final: FinalReport) -> list[Result]:
+    return [Result(**one) for one in final.results]
+
+
+@dataclass(frozen=True, slots=True)
+class StageFacts:
+    """How far the work on a handover is, for its page. Times are None for what has not happened.
+
+    They are of its newest open plan, else of its newest one. ``approved_at`` is that of the approval that stands; an
+    approval that became void is only told by ``approval_void``. ``questions_open`` counts those of the handover.
+    """
+
+    plan_pk: int | None = None
+    title: str = ""
+    state: str = ""
+    posted_at: datetime | None = None
+    questions_open: int = 0
+    approved_at: datetime | None = None
+    approved_by: str = ""
+    approval_void: bool = False
+    deploying_at: datetime | None = None
+    steps: int = 0
+    steps_done: int = 0
+    deployed_at: datetime | None = None
+    failed_at: datetime | None = None
+    expires_at: datetime | None = None
+
+    def expired(self, now: datetime) -> bool:
+        return self.expires_at is not None and self.state in OPEN and now >= self.expires_at
+
+
+def stage_facts(handover_pk: int) -> StageFacts:
+    """Return how far the work on a handover is: plan posted, questions open, approved, deploying, deployed."""
+    asked = Question.objects.open().filter(handover=handover_pk).count()
+    rows = Plan.objects.filter(handover=handover_pk).order_by("-pk")
+    plan = rows.filter(state__in=_OPEN).first() or rows.first()
+    if plan is None:
+        return StageFacts(questions_open=asked)
+    view = plan_view(plan)
+    approval, final, steps = view.approval, view.final, view.steps
+    return StageFacts(
+        plan_pk=plan.pk,
+        title=plan.title,
+        state=plan.state,
+        posted_at=plan.posted_at,
+        questions_open=asked,
+        approved_at=approval.at if approval else None,
+        approved_by=approval.by if approval else "",
+        approval_void=view.void is not None,
+        deploying_at=view.reports[0].at if view.reports else None,
+        steps=len(steps),
+        steps_done=sum(step.state == "done" for step in steps),
+        deployed_at=final.at if final and final.passed else None,
+        failed_at=final.at if final and not final.passed else None,
+        expires_at=plan.expires_at,
+    )
+
+
+def plan_as_json(plan: Plan, now: datetime) -> dict[str, Any]:
+    """Return what an agent wants to know of its plan: its state, whether it may begin, and what was decided."""
+    view = plan_view(plan)
+    approval, last = view.approval, view.decisions[-1] if view.decisions else None
+    expired = plan.expired(now)
+    return {
+        "plan": plan.pk,
+        "handover": plan.handover.key,
+        "title": plan.title,
+        "kind": plan.kind,
+        "state": plan.state,
+        "version": view.version.number,
+        "sha256": view.version.sha256,
+        "may_deploy": plan.state in (PlanState.APPROVED, PlanState.DEPLOYING) and approval is not None and not expired,
+        "expired": expired,
+        "expires_at": plan.expires_at.isoformat(),
+        "approved_by": approval.by if approval else "",
+        "approval_void": view.void is not None,
+        "decision": {"act": last.act, "by": last.by, "reason": last.reason} if last else None,
+        "steps": [{"step": one.number, "command": one.command, "state": one.state} for one in view.steps],
+        "questions_open": [one.pk for one in plan.questions.filter(state="open").order_by("pk")],
+    }
+
+
+def question_as_json(question: Question) -> dict[str, Any]:
+    """Return a question with its answer, None while there is none."""
+    said = question.said
+    return {
+        "question": question.pk,
+        "title": question.title,
+        "state": question.state,
+        "options": question.options,
+        "allow_multiple": question.allow_multiple,
+        "deadline": question.deadline.isoformat() if question.deadline else None,
+        "answer": {"chosen": said.chosen, "note": said.note, "by": said.by, "at": said.at.isoformat()}
+        if said
+        else None,
+    }
