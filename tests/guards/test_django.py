@@ -116,3 +116,10 @@ def test_every_variable_of_the_sample_environment_is_explained_and_off() -> None
         comments = [line for line in block.splitlines() if line.startswith("# ")]
         assert comments, block
         assert all(line.startswith("#") for line in block.splitlines()), block
+
+
+def test_every_block_of_the_style_sheet_is_closed() -> None:
+    """An open one swallows whatever stands below it."""
+    for path in (ROOT / "static" / "css").glob("*.css"):
+        text = re.sub(r"/\*.*?\*/|\"[^\"\n]*\"", "", path.read_text(), flags=re.DOTALL)
+        assert text.count("{") == text.count("}"), path.name

@@ -66,7 +66,7 @@ def steps_of(facts: StageFacts) -> list[Step]:
         Stage.HANDOVER: ("written", facts.written_at),
         Stage.NEW_AGENT: (f"picked up by {facts.picked_up_by}", facts.picked_up_at)
         if facts.picked_up_at
-        else ("nobody has picked it up", None),
+        else ("begun without a pickup" if facts.plan_posted_at else "nobody has picked it up", None),
         Stage.PLAN_MODE: ("a plan was posted", facts.plan_posted_at) if facts.plan_posted_at else ("no plan yet", None),
         Stage.QUESTIONS: (_questions(facts), None),
         Stage.APPROVAL: ("approved by a person", facts.approved_at) if facts.approved_at else ("not approved", None),
