@@ -5,10 +5,12 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
-from django.test import Client
+from django.test import Client, RequestFactory
 from django.urls import get_resolver
 
 from apps.approvals import links
+from apps.approvals.actors import person_at
+from apps.approvals.domain.errors import NotAPerson
 from apps.approvals.models import Answer, Comment, Decision, Plan, Question
 from apps.approvals.services.deploying import report_progress
 from apps.approvals.services.plans import comment_on_plan, revise_plan
@@ -62,6 +64,16 @@ def test_an_approval_needs_the_csrf_token_a_post_and_the_permission(operator: Cl
     assert token is not None
     assert strict.post(path, {**told, "csrfmiddlewaretoken": token[1]}).status_code == 302
     assert Plan.objects.get().state == "approved"
+
+
+def test_who_came_by_another_door_than_a_session_is_no_person(operator: Client) -> None:
+    request = RequestFactory().post("/plans/1/approve")
+    request.user = User.objects.get(groups__name="operator")
+    request.session = {}  # type: ignore[assignment]  # as a token would leave it
+    with pytest.raises(NotAPerson):
+        person_at(request)
+    request.session = operator.session
+    assert person_at(request).name == request.user.username
 
 
 def test_a_viewer_sees_a_plan_and_no_button(viewer: Client) -> None:
