@@ -108,6 +108,10 @@ def test_a_void_approval_is_said_and_the_difference_shown(operator: Client) -> N
     old = text_of(operator, f"/plans/{made.pk}?version=1")
     assert "Version 1, which is not the newest" in old
     assert 'id="approve"' not in old, "what is not the newest text cannot be approved"
+    operator.post(f"/plans/{made.pk}/approve", {"sha256": hash_on(page)})
+    assert "exactly the text below" in text_of(operator, f"/plans/{made.pk}")
+    assert "exactly the text below" not in text_of(operator, f"/plans/{made.pk}?version=1")
+    revise_plan(plan=made, draft=draft(), by=CODER, now=NOW)
     assert 'id="approve"' in text_of(operator, f"/plans/{made.pk}?version=99%00")
 
 
