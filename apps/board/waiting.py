@@ -59,7 +59,7 @@ def waiting_for(name: str, role: Role | None, now: datetime) -> Waiting:
         plans=_shown(by_urgency(plans, "expires_at", now)),
         questions=_shown(by_urgency(asked, "deadline", now)),
         overrides=_shown(list(looks)),
-        flags=_shown(list(assigned_flags(name, now))),
+        flags=_flags(name, now),
     )
 
 
@@ -76,6 +76,13 @@ def urgency(ends: datetime | None, now: datetime) -> int:
 
 def _shown(rows: list[T]) -> Shown[T]:
     return Shown(rows[:MOST], max(0, len(rows) - MOST))
+
+
+def _flags(name: str, now: datetime) -> Shown[Flag]:
+    """The worst and oldest only: one press may have assigned thousands."""
+    rows = assigned_flags(name, now)
+    first = list(rows[:MOST])
+    return Shown(first, rows.order_by().count() - MOST if len(first) == MOST else 0)
 
 
 def waiting_total(name: str, role: Role | None, now: datetime) -> int:

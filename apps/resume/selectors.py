@@ -119,7 +119,8 @@ def overrides_wanted(now: datetime) -> list[GateCheck]:
     One line is shut and may be overridden, and nobody has pressed since.
     """
     newest: dict[int, GateCheck] = {}
-    for check in GateCheck.objects.select_related("run__sweep").defer("run__config", "run__summary")[:LOOKED_AT]:
+    rows = GateCheck.objects.select_related("run").defer("found", "run__config", "run__summary")
+    for check in rows[:LOOKED_AT]:
         newest.setdefault(check.run_id, check)
     recent = [one for one in newest.values() if one.state == "done" and one.checked_at and now - one.checked_at < DAY]
     wanted = [one for one in recent if one.lines and _needs_an_admin(one)]

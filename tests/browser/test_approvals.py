@@ -187,16 +187,16 @@ def test_no_page_breaks_a_wcag_rule(visit: Visit, scheme: str) -> None:
         picture(page, path, f"{scheme}-1440")
 
 
-@pytest.mark.parametrize("width", [390, 2560])
-def test_nothing_runs_out_of_any_page(visit: Visit, width: int) -> None:
+@pytest.mark.parametrize(("width", "scheme"), [(390, "light"), (390, "dark"), (2560, "light")])
+def test_nothing_runs_out_of_any_page(visit: Visit, width: int, scheme: str) -> None:
     made, asked = full_inbox()
     several = Question.objects.latest("pk")
     done = carried_out_on(made)
     paths = ["/inbox", "/plans", "/questions", f"/plans/{made.pk}", f"/plans/{done.pk}", f"/questions/{asked.pk}"]
     for path in [*paths, f"/questions/{several.pk}"]:
-        page = visit(path, viewport={"width": width, "height": 844})
+        page = visit(path, color_scheme=scheme, viewport={"width": width, "height": 844})
         assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), path
-        picture(page, path, f"light-{width}")
+        picture(page, path, f"{scheme}-{width}")
 
 
 def carried_out_on(other: Plan) -> Plan:

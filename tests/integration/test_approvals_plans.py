@@ -27,6 +27,7 @@ from apps.handovers.services.scanning import scan_workspace
 from tests.factories.approvals import CODER, approved, draft, handover, person, plan, question
 from tests.factories.handovers import KEY, document, put, workspace_at
 from tests.factories.moments import NOW
+from tests.services.together import together
 
 pytestmark = pytest.mark.django_db
 LATER = NOW + timedelta(hours=1)
@@ -48,6 +49,7 @@ def test_a_posted_plan_is_a_row_a_version_and_an_audit_event_of_the_agent() -> N
     assert version.draft == draft()
     assert made.expires_at == NOW + timedelta(hours=72)
     assert acts(made) == [("plan.posted", "coder-1")]
+    assert AuditEvent.objects.get().detail["by_kind"] == "agent"
 
 
 def test_a_request_that_is_sent_again_makes_one_plan() -> None:
@@ -276,6 +278,36 @@ def test_nothing_is_reported_of_a_plan_that_is_not_approved(moved: str) -> None:
         with pytest.raises(Refused):
             act()
     assert not StepReport.objects.exists()
+
+
+# At once
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("turn", range(4))
+def test_an_approval_and_a_revision_at_one_moment_leave_no_text_approved_that_nobody_read(turn: int) -> None:
+    made, mia, other = plan(), person(), person()
+    shown, newer = made.sha256, draft(title=f"Another way {turn}")
+    told = together(
+        [
+            lambda: approve_plan(plan=made, shown_sha256=shown, by=mia, now=NOW),
+            lambda: revise_plan(plan=made, draft=newer, by=CODER, now=NOW),
+            lambda: approve_plan(plan=made, shown_sha256=shown, by=other, now=NOW),
+        ]
+    )
+    made.refresh_from_db()
+    view = plan_view(made)
+    assert isinstance(told[1], PlanVersion), told
+    assert (made.state, view.approval, view.version.draft.title) == ("posted", None, newer.title)
+    assert sum(isinstance(one, Decision) for one in told) <= 1, told
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_plan_that_is_posted_by_four_requests_at_once_is_one_plan() -> None:
+    on = handover()
+    told = together([lambda: create_plan(handover=on, draft=draft(), by=CODER, now=NOW, key="k") for _ in range(4)])
+    assert {getattr(one, "pk", one) for one in told} == {Plan.objects.get().pk}
+    assert AuditEvent.objects.filter(type="plan.posted").count() == 1
 
 
 # What other rooms see

@@ -1,12 +1,10 @@
 """Questions: asked with options, answered by a person once, withdrawn by their asker; silence answers nothing."""
 
-import threading
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.core.exceptions import PermissionDenied
-from django.db import connections
 
 from apps.approvals.actors import Agent, AtShell, Person
 from apps.approvals.domain.errors import AnsweredBefore, NotAPerson, Refused
@@ -17,6 +15,7 @@ from apps.audit.models import AuditEvent
 from apps.core.permissions import Role
 from tests.factories.approvals import CODER, handover, person, plan, question, question_draft
 from tests.factories.moments import NOW
+from tests.services.together import together
 
 LATER = NOW + timedelta(hours=1)
 
@@ -108,27 +107,6 @@ def test_only_its_asker_withdraws_a_question_and_nobody_answers_it_then() -> Non
     answer_question(question=answered, chosen=["linear"], by=person(), now=NOW)
     with pytest.raises(AnsweredBefore):
         withdraw_question(question=answered, by=CODER, now=NOW)
-
-
-def together(acts: list[Any]) -> list[Any]:
-    """Do all of these at one moment, each in a thread and a connection of its own; return results and refusals."""
-    gate, told = threading.Barrier(len(acts)), [None] * len(acts)
-
-    def run(at: int) -> None:
-        gate.wait()
-        try:
-            told[at] = acts[at]()
-        except Exception as error:
-            told[at] = error  # type: ignore[call-overload]  # looked at by the test
-        finally:
-            connections.close_all()
-
-    threads = [threading.Thread(target=run, args=(at,)) for at in range(len(acts))]
-    for one in threads:
-        one.start()
-    for one in threads:
-        one.join()
-    return told
 
 
 @pytest.mark.django_db(transaction=True)

@@ -5,10 +5,12 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
-from django.test import Client
+from django.test import Client, RequestFactory
 from django.urls import get_resolver
 
 from apps.approvals import links
+from apps.approvals.actors import person_at
+from apps.approvals.domain.errors import NotAPerson
 from apps.approvals.models import Answer, Comment, Decision, Plan, Question
 from apps.approvals.services.deploying import report_progress
 from apps.approvals.services.plans import comment_on_plan, revise_plan
@@ -64,6 +66,16 @@ def test_an_approval_needs_the_csrf_token_a_post_and_the_permission(operator: Cl
     assert Plan.objects.get().state == "approved"
 
 
+def test_who_came_by_another_door_than_a_session_is_no_person(operator: Client) -> None:
+    request = RequestFactory().post("/plans/1/approve")
+    request.user = User.objects.get(groups__name="operator")
+    request.session = {}  # type: ignore[assignment]  # as a token would leave it
+    with pytest.raises(NotAPerson):
+        person_at(request)
+    request.session = operator.session
+    assert person_at(request).name == request.user.username
+
+
 def test_a_viewer_sees_a_plan_and_no_button(viewer: Client) -> None:
     made = plan()
     page = text_of(viewer, f"/plans/{made.pk}")
@@ -96,6 +108,10 @@ def test_a_void_approval_is_said_and_the_difference_shown(operator: Client) -> N
     old = text_of(operator, f"/plans/{made.pk}?version=1")
     assert "Version 1, which is not the newest" in old
     assert 'id="approve"' not in old, "what is not the newest text cannot be approved"
+    operator.post(f"/plans/{made.pk}/approve", {"sha256": hash_on(page)})
+    assert "exactly the text below" in text_of(operator, f"/plans/{made.pk}")
+    assert "exactly the text below" not in text_of(operator, f"/plans/{made.pk}?version=1")
+    revise_plan(plan=made, draft=draft(), by=CODER, now=NOW)
     assert 'id="approve"' in text_of(operator, f"/plans/{made.pk}?version=99%00")
 
 

@@ -76,6 +76,7 @@ def test_a_bug_fix_names_the_failing_test_and_a_feature_its_acceptance_tests_fir
         ({"title": "x" * 201}, "200 characters at the most"),
         ({"risks": ("a" * 4001,)}, "One of the risks has 4000"),
         ({"touches": ("train\u202e.py",)}, r"cannot be seen \(U\+202E\)"),
+        ({"risks": ("none\U000e0041",)}, r"cannot be seen \(U\+E0041\)"),
         ({"title": "a\x00"}, r"cannot be seen \(U\+0000\)"),
     ],
 )

@@ -16,7 +16,8 @@ MOST = 50  # steps, risks and so on
 _NOTHING = re.compile(r"(?:none|no|nothing|n/?a|tbd|todo|later|unknown|null|[-–—.?\s]*)", re.IGNORECASE)
 # What cannot be seen, or turns the text around, would show a person another plan than the one that is carried out.
 _HIDDEN = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u202a-\u202e\u2028\u2029\u2060-\u2069\ufeff\ud800-\udfff]"
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180e\u200b\u200e\u200f\u202a-\u202e"
+    "\u2028\u2029\u2060-\u206f\u3164\ufeff\uffa0\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e007f]"
 )
 
 

@@ -53,6 +53,10 @@ def touch(plan: Plan, **values: Any) -> None:
     plan.refresh_from_db(fields=["revision", *values])
 
 
-def note(plan: Plan, what: str, actor: str, **detail: Any) -> None:
-    """Add the audit event of an act on a plan; call it inside the act's transaction."""
-    record(type=f"plan.{what}", actor=actor[:150], subject=plan.subject, handover=plan.handover.key, **detail)
+def note(plan: Plan, what: str, who: dict[str, str], **detail: Any) -> None:
+    """Add the audit event of an act on a plan; call it inside the act's transaction.
+
+    ``by_kind`` stands beside the name, because an agent may be called as a person is.
+    """
+    told = {"by_kind": who["by_kind"], "handover": plan.handover.key, **detail}
+    record(type=f"plan.{what}", actor=who["by"], subject=plan.subject, **told)

@@ -12,7 +12,7 @@ from apps.approvals.domain.plans import check_words
 from apps.approvals.domain.states import PlanState, check_can_approve, check_can_decide, expiry
 from apps.approvals.domain.text import sha_of
 from apps.approvals.models import Decision, Plan
-from apps.approvals.services.common import locked, newest, note, standing, touch
+from apps.approvals.services.common import locked, named, newest, note, standing, touch
 from apps.core.permissions import Permission
 
 log = structlog.get_logger(__name__)
@@ -41,7 +41,7 @@ def approve_plan(*, plan: Plan, shown_sha256: str, by: Person, now: datetime) ->
     )
     hours = plan.handover.workspace.policy.plan_expires_hours
     touch(plan, state=PlanState.APPROVED.value, moved_at=now, expires_at=expiry(now, hours))
-    note(plan, "approved", person.name, sha256=version.sha256, version=version.number)
+    note(plan, "approved", named(person), sha256=version.sha256, version=version.number)
     log.info("approvals.plan.approved", plan=plan.pk, version=version.number, by=person.name)
     return made
 
@@ -74,5 +74,5 @@ def _turn_back(plan: Plan, state: PlanState, reason: str, shown_sha256: str, by:
         plan=plan, version=version, act=state.value, sha256=version.sha256, by=person.name, at=now, reason=reason
     )
     touch(plan, state=state.value, moved_at=now)
-    note(plan, state.value, person.name, sha256=version.sha256, version=version.number, reason=reason[:500])
+    note(plan, state.value, named(person), sha256=version.sha256, version=version.number, reason=reason[:500])
     return made

@@ -49,7 +49,7 @@ def report_progress(
     )
     hours = plan.handover.workspace.policy.plan_expires_hours
     touch(plan, state=PlanState.DEPLOYING.value, moved_at=now, expires_at=expiry(now, hours))
-    note(plan, "progress", who["by"], step=step, exit_status=exit_status, version=version.number)
+    note(plan, "progress", who, step=step, exit_status=exit_status, version=version.number)
     return made
 
 
@@ -87,7 +87,7 @@ def finish_deploy(*, plan: Plan, results: Sequence[Result], by: Actor, now: date
     state = PlanState.DEPLOYED if passed else PlanState.FAILED
     touch(plan, state=state.value, moved_at=now)
     failing = [one.command for one in results if not one.passed]
-    note(plan, state.value, who["by"], version=version.number, failing=failing)
+    note(plan, state.value, who, version=version.number, failing=failing)
     log.info("approvals.plan.reported", plan=plan.pk, passed=passed, failing=len(failing))
     return made
 

@@ -65,7 +65,7 @@ def _create(handover: Handover, draft: Draft, who: dict[str, str], key: str, now
         **who,
     )
     _add_version(plan, 1, draft, who, key, now)
-    note(plan, "posted", who["by"], sha256=sha256, version=1)
+    note(plan, "posted", who, sha256=sha256, version=1)
     log.info("approvals.plan.posted", plan=plan.pk, handover=handover.key, by=who["by"])
     return plan
 
@@ -109,21 +109,21 @@ def _revise(plan: Plan, draft: Draft, who: dict[str, str], key: str, now: dateti
     if sha256 == before.sha256 and not stands.expired(now) and stands.state is not PlanState.FAILED:
         return before
     version = _add_version(plan, before.number + 1, draft, who, key, now)
-    _void(plan, version, who["by"], now)
+    _void(plan, version, who, now)
     hours = plan.handover.workspace.policy.plan_expires_hours
     values: dict[str, Any] = {"title": draft.title, "kind": draft.kind.value, "sha256": sha256}
     touch(plan, state=PlanState.POSTED.value, moved_at=now, expires_at=expiry(now, hours), **values)
-    note(plan, "revised", who["by"], sha256=sha256, version=version.number)
+    note(plan, "revised", who, sha256=sha256, version=version.number)
     return version
 
 
-def _void(plan: Plan, version: PlanVersion, actor: str, now: datetime) -> None:
+def _void(plan: Plan, version: PlanVersion, who: dict[str, str], now: datetime) -> None:
     """Take back what an approval of an earlier text allowed."""
-    why = f"{actor} posted version {version.number} on {now:%Y-%m-%d %H:%M} UTC"
+    why = f"{who['by']} posted version {version.number} on {now:%Y-%m-%d %H:%M} UTC"
     for approval in plan.decisions.filter(act="approved", voided_at=None):
         approval.voided_at, approval.voided_why = now, why[:300]
         approval.save(update_fields=["voided_at", "voided_why"])
-        note(plan, "approval.voided", actor, sha256=approval.sha256, approved_by=approval.by, version=version.number)
+        note(plan, "approval.voided", who, sha256=approval.sha256, approved_by=approval.by, version=version.number)
         log.info("approvals.plan.approval_voided", plan=plan.pk, version=version.number)
 
 
@@ -151,5 +151,5 @@ def comment_on_plan(*, plan: Plan, text: str, by: Actor, now: datetime, key: str
         **who,
     )
     touch(plan)
-    note(plan, "commented", who["by"], text=made.text[:500])
+    note(plan, "commented", who, text=made.text[:500])
     return made

@@ -69,7 +69,7 @@ def _ask(
     )
     if plan is not None:
         touch(plan)
-    record(type="question.asked", actor=who["by"], subject=asked.subject, title=draft.title)
+    record(type="question.asked", actor=who["by"], subject=asked.subject, by_kind=who["by_kind"], title=draft.title)
     log.info("approvals.question.asked", question=asked.pk, by=who["by"])
     return asked
 
@@ -139,5 +139,5 @@ def withdraw_question(*, question: Question, by: Actor, now: datetime, reason: s
         held.save(update_fields=["state", "withdrawn_at", "withdrawn_why"])
         if held.plan is not None:
             touch(held.plan)
-        record(type="question.withdrawn", actor=who["by"], subject=held.subject, reason=reason)
+        record(type="question.withdrawn", actor=who["by"], subject=held.subject, by_kind=who["by_kind"], reason=reason)
     return held

@@ -134,7 +134,7 @@ Exit status: 0 done; 1 refused, not found, or `status` of a plan that may not be
         return results_from([{"command": command, "exit_status": _whole(status)} for command, status in parted])
 
     def _actor(self) -> Agent | AtShell:
-        return Agent(self.options["agent"]) if self.options["agent"] else AtShell(getpass.getuser())
+        return Agent(self.options["agent"]) if self.options["agent"] else AtShell(f"{getpass.getuser()} (command line)")
 
     def _tell(self, plan: Plan, sentence: str) -> None:
         self.stdout.write(json.dumps(plan_as_json(plan, self.now)) if self.options["as_json"] else sentence)

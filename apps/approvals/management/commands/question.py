@@ -92,7 +92,7 @@ database cannot be read."""
         })  # fmt: skip
 
     def _actor(self) -> Agent | AtShell:
-        return Agent(self.options["agent"]) if self.options["agent"] else AtShell(getpass.getuser())
+        return Agent(self.options["agent"]) if self.options["agent"] else AtShell(f"{getpass.getuser()} (command line)")
 
     def _tell(self, question: Question, sentence: str) -> None:
         self.stdout.write(json.dumps(question_as_json(question)) if self.options["as_json"] else sentence)
