@@ -8,14 +8,10 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
-import threading
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = [
@@ -64,51 +60,20 @@ def install_packages() -> None:
         )
 
 
-@dataclass(frozen=True)
-class Layer:
-    """One command, and what it needs in its environment beside ours."""
-
-    title: str
-    command: Sequence[str]
-    environment: Mapping[str, str] = field(default_factory=dict)
-
-
-def layer(title: str, arguments: Sequence[str], environment: Mapping[str, str] | None = None) -> Layer:
-    return Layer(title, [sys.executable, "-m", "pytest", "-q", "-rs", *arguments], environment or {})
-
-
 class Layers:
-    """Runs layers and remembers how each ended."""
+    """Runs one layer after the other and remembers how each ended."""
 
     def __init__(self) -> None:
         self.results: list[tuple[str, int, float]] = []
 
-    def side_by_side(self, shown: Sequence[Layer], behind: Sequence[Layer]) -> None:
-        """Run two lanes at once, each one layer after the other: what waits in one leaves the cores to the other.
+    def run(self, title: str, command: Sequence[str], environment: Mapping[str, str] | None = None) -> None:
+        say(title)
+        began = time.monotonic()
+        done = subprocess.run(command, cwd=ROOT, env={**os.environ, **(environment or {})}, check=False)
+        self.results.append((title, done.returncode, time.monotonic() - began))
 
-        What the layers of ``behind`` say is kept and shown afterwards.
-        """
-        with tempfile.TemporaryFile() as kept:
-            other = threading.Thread(target=self._lane, args=(behind, kept))
-            other.start()
-            self._lane(shown, None)
-            other.join()
-            kept.seek(0)
-            sys.stdout.buffer.write(kept.read())
-            sys.stdout.flush()
-
-    def _lane(self, layers: Sequence[Layer], output: IO[bytes] | None) -> None:
-        for one in layers:
-            if output is None:
-                say(one.title)
-            else:
-                output.write(f"\n=== {one.title}\n".encode())
-                output.flush()
-            began = time.monotonic()
-            done = subprocess.run(
-                one.command, cwd=ROOT, env={**os.environ, **one.environment}, check=False, stdout=output, stderr=output
-            )
-            self.results.append((one.title, done.returncode, time.monotonic() - began))
+    def pytest(self, title: str, arguments: Sequence[str], environment: Mapping[str, str] | None = None) -> None:
+        self.run(title, [sys.executable, "-m", "pytest", "-q", "-rs", *arguments], environment)
 
     def report(self) -> int:
         say("Layers")
@@ -127,21 +92,18 @@ class Layers:
 def main() -> int:
     install_packages()
     layers = Layers()
-    layers.side_by_side([layer("unit and guards", ["tests/unit", "tests/guards", *WORKERS])], [])
-    shown = [layer("browser and end to end, on SQLite and the embedded Redis", ["tests/browser", *WORKERS])]
-    behind = [
-        layer("contract", ["tests/contract", *WAITING]),
-        layer("integration, on SQLite and the embedded Redis", ["tests/integration", *WORKERS]),
-        Layer("benchmarks, smoke run", [sys.executable, "-m", "benchmarks", "--smoke"]),
-    ]
+    layers.pytest("unit and guards", ["tests/unit", "tests/guards", *WORKERS])
+    layers.pytest("integration, on SQLite and the embedded Redis", ["tests/integration", *WORKERS])
+    layers.pytest("contract", ["tests/contract", *WAITING])
+    layers.pytest("browser and end to end, on SQLite and the embedded Redis", ["tests/browser", *WORKERS])
     with ExitStack() as services:
-        if environment := _servers(services):
-            shown += [
-                layer("integration, on PostgreSQL and Redis", ["tests/integration", *WORKERS], environment),
-                layer("browser and end to end, on PostgreSQL and Redis", ["tests/browser", *WORKERS, *NOT_LOOKS],
-                      environment),
-            ]  # fmt: skip
-        layers.side_by_side(shown, behind)
+        environment = _servers(services)
+        if environment:
+            layers.pytest("integration, on PostgreSQL and Redis", ["tests/integration", *WORKERS], environment)
+            layers.pytest(
+                "browser and end to end, on PostgreSQL and Redis", ["tests/browser", *WORKERS, *NOT_LOOKS], environment
+            )
+    layers.run("benchmarks, smoke run", [sys.executable, "-m", "benchmarks", "--smoke"])
     return layers.report()
 
 
