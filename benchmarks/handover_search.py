@@ -74,7 +74,7 @@ def _served(asked: list[dict[str, str]]) -> None:
     from django.contrib.auth.models import User
     from django.test import Client
 
-    client = _served.__dict__.setdefault("client", Client())
+    client = _served.__dict__.setdefault("client", Client(SERVER_NAME="localhost"))
     if "sessionid" not in client.cookies:
         client.force_login(User.objects.create_user("bench"), "django.contrib.auth.backends.ModelBackend")
     for one in asked:
