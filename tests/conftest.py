@@ -31,6 +31,7 @@ _NEEDS = {
     "needs_slurm": slurm.available,
     "needs_chromium": _chromium,
     "needs_postgres": postgres.available,
+    "needs_root": lambda: (os.geteuid() == 0, "A tiny filesystem is mounted by root only."),
     "needs_redis": lambda: (bool(shutil.which("redis-server")), "No redis-server is installed."),
 }
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from apps.approvals.models import Plan
-from apps.approvals.selectors import stage_facts
+from apps.approvals.selectors import plan_progress
 from apps.core.clock import utcnow
 from apps.handovers.models import Handover
 from apps.handovers.services.archiving import holds_handovers
@@ -21,6 +21,6 @@ def plans_hold(handovers: Sequence[Handover]) -> dict[int, str]:
 @tells_plans
 def of_plan(handover_pk: int) -> dict[str, Any]:
     """Tell the handover's page how far its newest plan is, and how many questions are open."""
-    told = stage_facts(handover_pk)
+    told = plan_progress(handover_pk)
     names = ("questions_open", "approved_at", "deploying_at", "deployed_at")
     return {"plan_posted_at": told.posted_at, **{name: getattr(told, name) for name in names}}

@@ -144,7 +144,7 @@ def results_of(final: FinalReport) -> list[Result]:
 
 
 @dataclass(frozen=True, slots=True)
-class StageFacts:
+class PlanProgress:
     """How far the work on a handover is, for its page. Times are None for what has not happened.
 
     They are of its newest open plan, else of its newest one. ``approved_at`` is that of the approval that stands; an
@@ -170,16 +170,16 @@ class StageFacts:
         return self.expires_at is not None and self.state in OPEN and now >= self.expires_at
 
 
-def stage_facts(handover_pk: int) -> StageFacts:
+def plan_progress(handover_pk: int) -> PlanProgress:
     """Return how far the work on a handover is: plan posted, questions open, approved, deploying, deployed."""
     asked = Question.objects.open().filter(handover=handover_pk).count()
     rows = Plan.objects.filter(handover=handover_pk).order_by("-pk")
     plan = rows.filter(state__in=_OPEN).first() or rows.first()
     if plan is None:
-        return StageFacts(questions_open=asked)
+        return PlanProgress(questions_open=asked)
     view = plan_view(plan)
     approval, final, steps = view.approval, view.final, view.steps
-    return StageFacts(
+    return PlanProgress(
         plan_pk=plan.pk,
         title=plan.title,
         state=plan.state,

@@ -14,6 +14,8 @@ from apps.resume.selectors import lines_with, offers_for, planned_for, preview_o
 from apps.resume.services import FRESH
 from apps.sweeps.models import Run
 
+TOO_OLD = "It was looked at too long ago: look again."
+
 
 @dataclass(frozen=True, slots=True)
 class ShownOffer:
@@ -53,14 +55,14 @@ def shown_gate(run: Run, check: GateCheck | None, choices: Mapping[str, str], no
         return Shown(check, check is not None, offers=told, refusal="The gate was not looked at yet.")
     if not check.lines:
         return Shown(check, False, offers=told, refusal=check.said or "The gate could not be looked at.")
-    refusal, lines = "", check.gate
+    lines, refusal = check.gate, ""
     try:
         lines = lines_with(run, check, choices)
-        check_can_resume(lines)
     except SweepboardError as error:
         refusal = str(error)
+    refusal = refusal or _shut_by(lines)
     preview, preview_refusal = _preview(run, check, choices)
-    old = check.checked_at is not None and now - check.checked_at > FRESH
+    old = _is_old(check, now)
     shut = [line for line in lines if not line.passes]
     return Shown(
         check,
@@ -69,7 +71,7 @@ def shown_gate(run: Run, check: GateCheck | None, choices: Mapping[str, str], no
         offers=told,
         preview=preview,
         preview_refusal=preview_refusal,
-        refusal="It was looked at too long ago: look again." if old and not refusal else refusal or preview_refusal,
+        refusal=refusal or (TOO_OLD if old else preview_refusal),
         old=old,
         overridable=[line for line in shut if line.overridable] if len(shut) == 1 and preview and not old else [],
     )
@@ -83,13 +85,21 @@ def shown_lines(run: Run, check: GateCheck | None, now: datetime) -> Shown:
     if check is None or not check.lines:
         return Shown(check, check is not None and check.state == "queued", refusal=check.said if check else "")
     anew = crash_class_line(run.status.crash_class, run.status.resumable, "")
-    lines, refusal = [anew if line.id == anew.id else line for line in check.gate], ""
+    lines = [anew if line.id == anew.id else line for line in check.gate]
+    return Shown(check, False, lines, refusal=_shut_by(lines) or (TOO_OLD if _is_old(check, now) else ""))
+
+
+def _shut_by(lines: list[GateLine]) -> str:
+    """Return in a sentence why these lines shut the gate; '' where they do not."""
     try:
         check_can_resume(lines)
     except SweepboardError as error:
-        refusal = str(error)
-    old = check.checked_at is not None and now - check.checked_at > FRESH
-    return Shown(check, False, lines, refusal=refusal or ("It was looked at too long ago: look again." if old else ""))
+        return str(error)
+    return ""
+
+
+def _is_old(check: GateCheck, now: datetime) -> bool:
+    return check.checked_at is not None and now - check.checked_at > FRESH
 
 
 def _preview(run: Run, check: GateCheck, choices: Mapping[str, str]) -> tuple[dict[str, Any], str]:

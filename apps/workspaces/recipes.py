@@ -4,7 +4,7 @@ A recipe is a script, a list of arguments, an environment and options of the sch
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
@@ -22,14 +22,18 @@ _NEVER_OPTIONS = frozenset(
 )
 
 
-def _known_placeholders(value: str) -> str:
-    unknown = set(_PLACEHOLDER.findall(value)) - set(PLACEHOLDERS)
-    if unknown:
-        known = ", ".join(f"{{{name}}}" for name in PLACEHOLDERS)
-        raise ValueError(f"'{value}' has the unknown placeholder {{{min(unknown)}}}; known are {known}")
-    if "\x00" in value:
-        raise ValueError("a value may not hold a NUL character")
-    return value
+def _with_placeholders(*names: str) -> Callable[[str], str]:
+    """Return a validator that lets only these placeholders through."""
+
+    def check(value: str) -> str:
+        if unknown := set(_PLACEHOLDER.findall(value)) - set(names):
+            known = ", ".join(f"{{{name}}}" for name in names)
+            raise ValueError(f"'{value}' has the unknown placeholder {{{min(unknown)}}}; known are {known}")
+        if "\x00" in value:
+            raise ValueError("a value may not hold a NUL character")
+        return value
+
+    return check
 
 
 def _in_workspace(value: str) -> str:
@@ -38,7 +42,7 @@ def _in_workspace(value: str) -> str:
     return value
 
 
-Filled = Annotated[str, AfterValidator(_known_placeholders)]
+Filled = Annotated[str, AfterValidator(_with_placeholders(*PLACEHOLDERS))]
 
 
 def _check_variables(names: Iterable[str]) -> None:
@@ -61,10 +65,26 @@ def _check_options(names: Iterable[str]) -> None:
             raise ValueError(f"{name} makes no single job that could be followed")
 
 
-class RecipeConfig(BaseModel):
-    """What is submitted to continue one run, in a job of its own."""
+class _JobRecipe(BaseModel):
+    """What every recipe for a job keeps to: its variables and options never contradict Sweepboard's own."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @field_validator("environment", check_fields=False)
+    @classmethod
+    def _variables_are_the_workspaces(cls, value: dict[str, str]) -> dict[str, str]:
+        _check_variables(value)
+        return value
+
+    @field_validator("options", check_fields=False)
+    @classmethod
+    def _options_are_the_workspaces(cls, value: dict[str, str]) -> dict[str, str]:
+        _check_options(value)
+        return value
+
+
+class RecipeConfig(_JobRecipe):
+    """What is submitted to continue one run, in a job of its own."""
 
     script: Annotated[str, AfterValidator(_in_workspace)] = Field(
         default="",
@@ -104,38 +124,15 @@ class RecipeConfig(BaseModel):
             raise ValueError("the arguments must hold {key} and {value}, as in '{key}={value}'")
         return value
 
-    @field_validator("environment")
-    @classmethod
-    def _variables_are_the_workspaces(cls, value: dict[str, str]) -> dict[str, str]:
-        _check_variables(value)
-        return value
-
-    @field_validator("options")
-    @classmethod
-    def _options_are_the_workspaces(cls, value: dict[str, str]) -> dict[str, str]:
-        _check_options(value)
-        return value
-
 
 AGENT_PLACEHOLDERS = ("sweep", "sweep_id", "entity", "project")
 
 
-def _known_of_agents(value: str) -> str:
-    if unknown := set(_PLACEHOLDER.findall(value)) - set(AGENT_PLACEHOLDERS):
-        known = ", ".join(f"{{{name}}}" for name in AGENT_PLACEHOLDERS)
-        raise ValueError(f"'{value}' has the unknown placeholder {{{min(unknown)}}}; known are {known}")
-    if "\x00" in value:
-        raise ValueError("a value may not hold a NUL character")
-    return value
+FilledForAgent = Annotated[str, AfterValidator(_with_placeholders(*AGENT_PLACEHOLDERS))]
 
 
-FilledForAgent = Annotated[str, AfterValidator(_known_of_agents)]
-
-
-class AgentRecipeConfig(BaseModel):
+class AgentRecipeConfig(_JobRecipe):
     """What is submitted so that one more agent works for a sweep, in a job of its own."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     script: Annotated[str, AfterValidator(_in_workspace)] = Field(
         default="",
@@ -152,18 +149,6 @@ class AgentRecipeConfig(BaseModel):
         default={}, description="sbatch options by their long names; an empty value is a bare flag"
     )
     cluster: str = Field(default="", description="where to submit, if there are several clusters")
-
-    @field_validator("environment")
-    @classmethod
-    def _variables_are_the_workspaces(cls, value: dict[str, str]) -> dict[str, str]:
-        _check_variables(value)
-        return value
-
-    @field_validator("options")
-    @classmethod
-    def _options_are_the_workspaces(cls, value: dict[str, str]) -> dict[str, str]:
-        _check_options(value)
-        return value
 
 
 class MissingValue(ValueError):

@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT), "DJANGO_SETTINGS_MODULE": "apps.config.settings"}
 OLD = b"# What people wrote\n\nKeep this.\n"
 TEXT = b"# text\n" * 40
-needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="A tiny filesystem is mounted by root only.")
+needs_root = pytest.mark.needs_root
 
 
 @pytest.fixture

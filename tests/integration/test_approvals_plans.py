@@ -14,7 +14,7 @@ from apps.approvals.domain.plans import Step
 from apps.approvals.domain.reports import Result
 from apps.approvals.domain.text import sha_of
 from apps.approvals.models import Comment, Decision, FinalReport, Plan, PlanVersion, StepReport
-from apps.approvals.selectors import plan_view, plans, stage_facts, waiting_plans
+from apps.approvals.selectors import plan_progress, plan_view, plans, waiting_plans
 from apps.approvals.services.deciding import approve_plan, reject_plan, request_change
 from apps.approvals.services.deploying import finish_deploy, report_progress
 from apps.approvals.services.plans import comment_on_plan, create_plan, revise_plan
@@ -315,11 +315,11 @@ def test_a_plan_that_is_posted_by_four_requests_at_once_is_one_plan() -> None:
 
 def test_the_stages_of_a_handover_are_told() -> None:
     on = handover()
-    assert stage_facts(on.pk).plan_pk is None
+    assert plan_progress(on.pk).plan_pk is None
     made = approved(on)
     question(plan=made)
     report_progress(plan=made, step=1, by=CODER, now=LATER, exit_status=0)
-    told = stage_facts(on.pk)
+    told = plan_progress(on.pk)
     assert (told.plan_pk, told.state, told.questions_open, told.steps_done, told.steps) == (
         made.pk,
         "deploying",
@@ -329,9 +329,9 @@ def test_the_stages_of_a_handover_are_told() -> None:
     )
     assert (told.posted_at, told.approved_at, told.deploying_at, told.deployed_at) == (NOW, NOW, LATER, None)
     finish_deploy(plan=made, results=RESULTS, by=CODER, now=LATER)
-    assert stage_facts(on.pk).deployed_at == LATER
+    assert plan_progress(on.pk).deployed_at == LATER
     newer = plan(on, title="The next one")
-    assert stage_facts(on.pk).plan_pk == newer.pk
+    assert plan_progress(on.pk).plan_pk == newer.pk
 
 
 def test_an_open_plan_keeps_its_handover_from_the_archive(tmp_path: Path) -> None:

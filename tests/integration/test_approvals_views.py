@@ -6,9 +6,7 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client, RequestFactory
-from django.urls import get_resolver
 
-from apps.approvals import links
 from apps.approvals.actors import person_at
 from apps.approvals.domain.errors import NotAPerson
 from apps.approvals.models import Answer, Comment, Decision, Plan, Question
@@ -224,8 +222,8 @@ def test_a_missing_plan_or_question_is_not_found(operator: Client) -> None:
     assert operator.post("/questions/999/answer", {"choice": "a"}).status_code == 404
 
 
-def test_a_handovers_link_leads_somewhere_or_is_none() -> None:
+def test_a_plan_leads_to_its_handover(viewer: Client) -> None:
     on = handover()
-    known = "handovers" in get_resolver().namespace_dict
-    assert bool(links.handover_url(on)) == known
-    assert links.handover_url(None) == ""
+    made = plan(on)
+    assert f'href="/handovers/{on.pk}"' in viewer.get(f"/plans/{made.pk}").content.decode()
+    assert viewer.get(f"/handovers/{on.pk}").status_code == 200
