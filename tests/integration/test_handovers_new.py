@@ -108,3 +108,13 @@ def test_a_viewer_writes_nothing_and_without_a_workspace_the_page_says_so(viewer
     assert viewer.get("/handovers/new").status_code == 403
     assert viewer.post("/handovers/new", TYPED).status_code == 403
     assert "No workspace" in operator.get("/handovers/new").content.decode()
+
+
+def test_a_checkout_that_is_away_is_said_and_counts_nothing(operator: Client) -> None:
+    WorkspaceFactory(name="away", root="/nowhere/away", config={})
+    answer = operator.get("/handovers/new")
+    assert answer.status_code == 422
+    text = answer.content.decode()
+    assert "is its filesystem mounted?" in text
+    assert "Unknown now" in text
+    assert "0 commits" not in text
