@@ -20,7 +20,7 @@ pytestmark = pytest.mark.django_db
 
 
 class SilentStore(MemoryCheckpointStore):
-    def find(self, root: Path, patterns: object) -> list[FoundCheckpoint]:
+    def find(self, root: Path, patterns: object, also: object = ()) -> list[FoundCheckpoint]:
         raise Transient("the filesystem hangs")
 
 
