@@ -59,7 +59,9 @@ def gather(run_pks: Iterable[int], now: datetime) -> list[Gathered]:
     """Return the facts of these runs."""
     joined = ("checkpoint", "history", "disk_config")
     # The sweeps apart: many runs share one, and its config is large.
-    runs = list(Run.objects.filter(pk__in=set(run_pks)).select_related(*joined).prefetch_related("sweep"))
+    # In one order for every worker: two that write the same rows in another order would wait for each other.
+    rows = Run.objects.filter(pk__in=set(run_pks)).order_by("pk")
+    runs = list(rows.select_related(*joined).prefetch_related("sweep"))
     linked, sources = jobs_of_runs(run.pk for run in runs), freshness()
     pool = _Pool(
         linked=linked,
