@@ -35,6 +35,7 @@ class Permission(StrEnum):
     STEER_SWEEPS = "steer-sweeps"
     RESTART = "restart"
     OVERRIDE_GATE = "override-gate"
+    HAND_OVER = "hand-over"
     MANAGE_ALERTS = "manage-alerts"
     MANAGE_USERS = "manage-users"
 

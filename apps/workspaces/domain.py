@@ -72,4 +72,7 @@ class Policy(BaseModel):
     handover_pickup_days: float = Field(
         default=14, gt=0, description="a handover that was picked up is held to be in use for so long at most"
     )
+    handover_exchanges: int = Field(
+        default=15, ge=1, description="after so many messages in one session a handover is due"
+    )
     note: str = Field(default="", description="shown on the board beside the workspace's name")

@@ -57,26 +57,10 @@ HOSTILE = [
 ]
 
 
-FORBIDDEN = set(
-    [
-        "script",
-        "img",
-        "iframe",
-        "form",
-        "input",
-        "svg",
-        "math",
-        "style",
-        "link",
-        "meta",
-        "base",
-        "div",
-        "details",
-        "object",
-        "embed",
-        "video",
-    ]
-)
+FORBIDDEN = {
+    "script", "img", "iframe", "form", "input", "svg", "math", "style", "link", "meta", "base", "div", "details",
+    "object", "embed", "video",
+}  # fmt: skip
 
 
 class Watching(HTMLParser):
