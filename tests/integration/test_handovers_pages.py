@@ -172,10 +172,10 @@ def test_what_changed_since_the_last_one_of_the_branch_is_shown(viewer: Client, 
 def test_a_branch_tells_who_handed_what_to_whom(viewer: Client, write: Write) -> None:
     one = write(COSINE, branch="fix/a b", agent="claude")
     Pickup.objects.create(handover=one, who="mia", at=NOW)
-    text = viewer.get("/handovers/branch/glue", {"branch": "fix/a b"}).content.decode()
-    assert "from claude" in text
+    text = viewer.get("/handovers/branch/glue/fix/a b").content.decode()
+    assert "<strong>claude</strong> → <strong>mia</strong>" in text
     assert "picked up by mia" in text
-    assert viewer.get("/handovers/branch/glue", {"branch": "none"}).status_code == 404
+    assert viewer.get("/handovers/branch/glue/none").status_code == 404
 
 
 def test_the_second_to_pick_it_up_is_told_of_the_first(operator: Client, viewer: Client, write: Write) -> None:
