@@ -40,7 +40,12 @@ def save_search(request: HttpRequest) -> HttpResponse:
 @requires(Permission.VIEW_BOARD)
 def forget_search(request: HttpRequest, pk: int) -> HttpResponse:
     """Forget one of one's own searches."""
-    SavedSearch.objects.filter(pk=pk, owner=request.user.get_username()).delete()
+    kept = SavedSearch.objects.filter(pk=pk, owner=request.user.get_username()).first()
+    if kept is None:
+        messages.error(request, "This search is not kept any more, or it is somebody else's.")
+    else:
+        kept.delete()
+        messages.info(request, f"The search '{kept.name}' is forgotten.")
     return redirect("handovers:list")
 
 

@@ -73,4 +73,5 @@ def _mentions(handover: Handover) -> list[Mention]:
     """Return what it names, each with its row; a job with the run that it carried last."""
     runs = Prefetch("job__run_links", RunLink.objects.select_related("run").order_by("-pk"), to_attr="carried")
     rows = handover.mentions.select_related("sweep", "run__sweep", "job").prefetch_related(runs)
+    rows = rows.exclude(kind="handover", name__in=(handover.key, handover.text_key))
     return list(rows.order_by("kind", "pk")[:MOST_NAMES])
