@@ -118,7 +118,8 @@ def test_a_search_is_kept_shared_and_forgotten(visit: Visit, workspace: Workspac
     page.goto("/handovers")
     page.get_by_role("link", name="decays").click()
     expect(page.locator("#filter-q")).to_have_value("cosine")
-    assert "decays" in visit("/handovers", who="viewer").locator(".saved").inner_text()
+    expect(visit("/handovers", who="viewer").locator(".saved")).to_contain_text("decays by operator")
+    page = visit("/handovers")
     page.get_by_role("button", name="Forget the search decays").click()
     expect(page.get_by_role("status").first).to_have_text("The search 'decays' is forgotten.")
     expect(page.locator(".saved")).to_have_count(0)
@@ -195,7 +196,8 @@ def test_the_startup_prompt_is_copied_by_one_press(visit: Visit, workspace: Work
     assert page.evaluate("navigator.clipboard.readText()").startswith(f"Handover Key: {LATER}\n")
 
 
-def test_everything_works_without_javascript(visit: Visit, workspace: Workspace) -> None:
+def test_everything_works_without_javascript(visit: Visit, workspace: Workspace, complaints: Complaints) -> None:
+    complaints.expect("422")
     page = visit("/handovers", java_script_enabled=False)
     page.locator("#filter-q").fill("cosine schedule")
     page.get_by_role("button", name="Find").click()
@@ -217,9 +219,7 @@ def test_everything_works_without_javascript(visit: Visit, workspace: Workspace)
     expect(page.locator(".head h1")).to_have_text("the linear decay")
 
 
-def test_a_handover_is_written_by_keyboard_alone_while_its_preview_grows(
-    visit: Visit, workspace: Workspace, complaints: Complaints
-) -> None:
+def test_a_handover_is_written_by_keyboard_alone_while_its_preview_grows(visit: Visit, workspace: Workspace) -> None:
     page = visit("/handovers/new")
     option = page.locator("#checkout option", has_text="feature/cosine").get_attribute("value")
     page.get_by_label("Checkout or worktree").select_option(option)
