@@ -73,6 +73,8 @@ class Handover(models.Model):
             models.Index(fields=["key"], name="handover_by_key"),
             models.Index(fields=["workspace"], name="handover_doubled", condition=Q(doubled=True)),
             models.Index(fields=["-date", "-id"], name="handover_newest"),
+            models.Index(fields=["agent"], name="handover_by_agent"),
+            models.Index(fields=["author"], name="handover_by_author"),
             models.Index(fields=["text_key"], name="handover_by_text_key", condition=~Q(text_key="")),
         ]
 

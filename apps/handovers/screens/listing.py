@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from urllib.parse import urlencode
 
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 from django.http import QueryDict
 
 from apps.audit.selectors import Freshness
 from apps.handovers.models import Handover, SavedSearch
 from apps.handovers.search.finding import Filters
+from apps.workspaces.models import Workspace
 
 STATES = ("current", "superseded", "archived", "gone")
 MOST_CHOICES = 200
@@ -108,12 +109,18 @@ def _day(text: str) -> datetime | None:
 def choices() -> dict[str, list[str]]:
     """Return what can be chosen in each filter."""
     return {
-        "workspace": _values("workspace__name"),
+        "workspace": _workspaces(),
         "branch": _values("branch"),
         "agent": _values("agent"),
         "author": _values("author"),
         "state": list(STATES),
     }
+
+
+def _workspaces() -> list[str]:
+    """Those that have any; asked of the few workspaces, not of all handovers."""
+    any_of_it = Exists(Handover.objects.filter(workspace=OuterRef("pk")))
+    return list(Workspace.objects.filter(any_of_it).order_by("name").values_list("name", flat=True)[:MOST_CHOICES])
 
 
 def _values(name: str) -> list[str]:
