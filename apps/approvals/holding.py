@@ -1,14 +1,13 @@
 """What plans tell the registry of handovers: which are in use, and how far the work on each is."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from apps.approvals.models import Plan
-from apps.approvals.selectors import plan_progress
+from apps.approvals.selectors import stage_facts_of
 from apps.core.clock import utcnow
 from apps.handovers.models import Handover
 from apps.handovers.services.archiving import holds_handovers
-from apps.handovers.services.stages import tells_plans
+from apps.handovers.services.stages import tells_stages
 
 
 @holds_handovers
@@ -18,9 +17,4 @@ def plans_hold(handovers: Sequence[Handover]) -> dict[int, str]:
     return {plan.handover_id: f"plan {plan.pk} '{plan.title[:80]}' is {plan.state} and stands on it" for plan in rows}
 
 
-@tells_plans
-def of_plan(handover_pk: int) -> dict[str, Any]:
-    """Tell the handover's page how far its newest plan is, and how many questions are open."""
-    told = plan_progress(handover_pk)
-    names = ("questions_open", "approved_at", "deploying_at", "deployed_at")
-    return {"plan_posted_at": told.posted_at, **{name: getattr(told, name) for name in names}}
+tells_stages(stage_facts_of)

@@ -1,15 +1,18 @@
 """All reads of plans and questions."""
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Q, QuerySet
+from django.db.models import Min, Q, QuerySet
 
 from apps.approvals.domain.reports import Result
 from apps.approvals.domain.states import OPEN, PlanState, Standing
 from apps.approvals.domain.text import DiffLine, difference
 from apps.approvals.models import Decision, FinalReport, Plan, PlanVersion, Question, StepReport, standing_of
+from apps.handovers.domain.stages import StageFacts
 
 SHOWN = ("open", "expired", "over")
 MOST = 200
@@ -143,57 +146,38 @@ def results_of(final: FinalReport) -> list[Result]:
     return [Result(**one) for one in final.results]
 
 
-@dataclass(frozen=True, slots=True)
-class PlanProgress:
-    """How far the work on a handover is, for its page. Times are None for what has not happened.
+def stage_facts_of(handovers: Sequence[int]) -> dict[int, StageFacts]:
+    """Return how far the plans of handovers are, for those that have a plan or an open question, in two queries.
 
-    They are of its newest open plan, else of its newest one. ``approved_at`` is that of the approval that stands; an
-    approval that became void is only told by ``approval_void``. ``questions_open`` counts those of the handover.
+    The plan is a handover's newest open one, else its newest. ``approved_at`` is that of the approval that stands.
     """
-
-    plan_pk: int | None = None
-    title: str = ""
-    state: str = ""
-    posted_at: datetime | None = None
-    questions_open: int = 0
-    approved_at: datetime | None = None
-    approved_by: str = ""
-    approval_void: bool = False
-    deploying_at: datetime | None = None
-    steps: int = 0
-    steps_done: int = 0
-    deployed_at: datetime | None = None
-    failed_at: datetime | None = None
-    expires_at: datetime | None = None
-
-    def expired(self, now: datetime) -> bool:
-        return self.expires_at is not None and self.state in OPEN and now >= self.expires_at
+    asked = Question.objects.open().filter(handover__in=handovers).values_list("handover", flat=True).order_by()
+    counts = Counter(asked)
+    meant: dict[int, Plan] = {}
+    for plan in _plans_with_times(handovers):
+        before = meant.get(plan.handover_id)
+        if before is None or plan.is_open or not before.is_open:
+            meant[plan.handover_id] = plan
+    return {pk: _facts(meant.get(pk), counts[pk]) for pk in {*meant, *counts}}
 
 
-def plan_progress(handover_pk: int) -> PlanProgress:
-    """Return how far the work on a handover is: plan posted, questions open, approved, deploying, deployed."""
-    asked = Question.objects.open().filter(handover=handover_pk).count()
-    rows = Plan.objects.filter(handover=handover_pk).order_by("-pk")
-    plan = rows.filter(state__in=_OPEN).first() or rows.first()
+def _plans_with_times(handovers: Sequence[int]) -> QuerySet[Plan]:
+    stands = Q(decisions__act="approved", decisions__voided_at=None)
+    final = Q(versions__final__passed=True)
+    rows = Plan.objects.filter(handover__in=handovers).order_by("pk")
+    return rows.annotate(
+        approved_at=Min("decisions__at", filter=stands), deployed_at=Min("versions__final__at", filter=final)
+    )
+
+
+def _facts(plan: Any, questions_open: int) -> StageFacts:
     if plan is None:
-        return PlanProgress(questions_open=asked)
-    view = plan_view(plan)
-    approval, final, steps = view.approval, view.final, view.steps
-    return PlanProgress(
-        plan_pk=plan.pk,
-        title=plan.title,
-        state=plan.state,
-        posted_at=plan.posted_at,
-        questions_open=asked,
-        approved_at=approval.at if approval else None,
-        approved_by=approval.by if approval else "",
-        approval_void=view.void is not None,
-        deploying_at=view.reports[0].at if view.reports else None,
-        steps=len(steps),
-        steps_done=sum(step.state == "done" for step in steps),
-        deployed_at=final.at if final and final.passed else None,
-        failed_at=final.at if final and not final.passed else None,
-        expires_at=plan.expires_at,
+        return StageFacts(questions_open=questions_open)
+    return StageFacts(
+        plan_posted_at=plan.posted_at,
+        questions_open=questions_open,
+        approved_at=plan.approved_at,
+        deployed_at=plan.deployed_at,
     )
 
 

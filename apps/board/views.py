@@ -15,6 +15,7 @@ from apps.core.clock import utcnow
 from apps.core.errors import Permanent
 from apps.core.pages import htmx_of, render_page
 from apps.core.permissions import Permission, requires
+from apps.handovers.nudging import nudges
 
 TEMPLATE = "board/board.html"
 SHOW_ANEW_SECONDS = 60
@@ -26,8 +27,11 @@ SHOW_ANEW_SECONDS = 60
 def board_page(request: HttpRequest) -> HttpResponse:
     """Show every active sweep."""
     view = BoardView.from_query(request.GET)
-    response = render_page(request, TEMPLATE, _context(view), partials=("board",))
     details = htmx_of(request)
+    context = _context(view)
+    if details.target != "board" or details.history_restore_request:
+        context["nudges"] = nudges(context["now"])
+    response = render_page(request, TEMPLATE, context, partials=("board",))
     if details.target == "board" and details.current_url_abs_path != view.url():
         response["HX-Push-Url"] = view.url()  # without the empty fields of the filter's form
     return response

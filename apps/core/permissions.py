@@ -37,6 +37,7 @@ class Permission(StrEnum):
     OVERRIDE_GATE = "override-gate"
     ANSWER_QUESTIONS = "answer-questions"
     APPROVE_PLANS = "approve-plans"
+    HAND_OVER = "hand-over"
     MANAGE_ALERTS = "manage-alerts"
     MANAGE_USERS = "manage-users"
 

@@ -73,6 +73,8 @@ class Handover(models.Model):
             models.Index(fields=["key"], name="handover_by_key"),
             models.Index(fields=["workspace"], name="handover_doubled", condition=Q(doubled=True)),
             models.Index(fields=["-date", "-id"], name="handover_newest"),
+            models.Index(fields=["agent"], name="handover_by_agent"),
+            models.Index(fields=["author"], name="handover_by_author"),
             models.Index(fields=["text_key"], name="handover_by_text_key", condition=~Q(text_key="")),
         ]
 
@@ -182,6 +184,42 @@ class CheckoutKey(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["workspace", "path"], name="checkout_is_unique")]
+
+
+class CheckoutWork(models.Model):
+    """What git last told of a checkout: how much came since the branch's newest handover; a beat task asks.
+
+    ``commits`` is None where git did not say; ``problem`` is the sentence why. ``switched_from`` is the branch that the
+    checkout was on until ``switched_at``, where it was seen to change.
+    """
+
+    workspace = models.ForeignKey("workspaces.Workspace", on_delete=models.CASCADE, related_name="+")
+    path = models.CharField(max_length=1000)
+    branch = models.CharField(max_length=300, blank=True)
+    commits = models.PositiveIntegerField(null=True)
+    since = models.DateTimeField()
+    switched_from = models.CharField(max_length=300, blank=True)
+    switched_at = models.DateTimeField(null=True)
+    problem = models.CharField(max_length=500, blank=True)
+    looked_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["workspace", "path"], name="checkout_work_is_unique")]
+
+
+class Exchange(models.Model):
+    """How many messages an agent says that its session on a branch has had; the last report counts."""
+
+    workspace = models.ForeignKey("workspaces.Workspace", on_delete=models.CASCADE, related_name="+")
+    branch = models.CharField(max_length=300)
+    agent = models.CharField(max_length=200)
+    count = models.PositiveIntegerField()
+    at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["workspace", "branch", "agent"], name="exchange_is_unique_of_agent")
+        ]
 
 
 class SearchEntry(models.Model):

@@ -10,7 +10,8 @@ from apps.core.tasks import Queue, SweepboardTask
 from apps.handovers.search.indexing import index_new
 from apps.handovers.services.archiving import archive_old
 from apps.handovers.services.scanning import scan_workspace
-from apps.handovers.wiring import document_store
+from apps.handovers.services.working import look_at_work
+from apps.handovers.wiring import document_store, work_source
 from apps.workspaces.config import ConfigError
 from apps.workspaces.selectors import active_workspaces, current_config
 
@@ -47,6 +48,17 @@ def archive() -> None:
             continue
         except Permanent as error:
             log.warning("handovers.archive.refused", workspace=workspace.name, error=str(error))
+
+
+@shared_task(base=SweepboardTask, name="handovers.work", lane=Queue.CHECKS)
+def work() -> None:
+    """Ask git how much came on each checkout's branch since its newest handover."""
+    for workspace in active_workspaces():
+        try:
+            with lease(f"handovers-work:{workspace.pk}", seconds=LEASE):
+                look_at_work(workspace=workspace, source=work_source(), now=utcnow())
+        except Busy:
+            continue
 
 
 def byte_limit() -> int:

@@ -1,96 +1,75 @@
-"""Screens of the registry: finding handovers, reading one, taking it up."""
+"""Screens of the registry: finding handovers, reading one, comparing it, and the line of a branch."""
 
 from typing import Any
 
-from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect
-from django.urls import reverse
+from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_safe
 
+from apps.audit.selectors import freshness
 from apps.core.clock import utcnow
-from apps.core.errors import SweepboardError
-from apps.core.pages import render_page
+from apps.core.pages import htmx_of, render_page
 from apps.core.permissions import Permission, is_allowed, requires
-from apps.handovers.domain.stages import steps_of
-from apps.handovers.domain.verifying import overall, verify
-from apps.handovers.models import Content, Handover, SavedSearch, Version
+from apps.handovers.domain.keys import key_in
+from apps.handovers.domain.stages import stage_of
+from apps.handovers.models import Content, Handover
+from apps.handovers.nudging import nudges
 from apps.handovers.screens.comparing import compared
-from apps.handovers.screens.listing import Query, choices, saved_searches
-from apps.handovers.screens.rendering import MOST, rendered
-from apps.handovers.search.finding import search
-from apps.handovers.selectors import live_pickup, verify_facts
-from apps.handovers.services.archiving import restore
-from apps.handovers.services.pickups import pick_up, release
-from apps.handovers.services.reading import bytes_of, parsed
+from apps.handovers.screens.listing import Query, choices, saved_searches, source_lines
+from apps.handovers.screens.reading import handover_row, previous_of, reading, version_of
+from apps.handovers.screens.timeline import Taken, Written, timeline
+from apps.handovers.search.finding import Found, Hit, search
+from apps.handovers.selectors import find_handovers, handovers_of_job, handovers_of_run, handovers_of_sweep
+from apps.handovers.services.reading import bytes_of
 from apps.handovers.services.stages import stage_facts
-from apps.handovers.wiring import document_store
+from apps.slurm.models import Job
+from apps.sweeps.models import Run, Sweep
 
 LIST, ONE = "handovers/list.html", "handovers/handover.html"
-ANSWERS = {"pass": "✓", "fail": "✗", "unknown": "?"}
+MOST = 200
 
 
 @never_cache
 @require_safe
 @requires(Permission.VIEW_BOARD)
 def handovers_page(request: HttpRequest) -> HttpResponse:
-    """Find handovers: by words, by a key, by filters; the newest without any."""
+    """Find handovers: by words, by a key, by filters; the newest without any. Enter on a key opens its document."""
     view = Query.of(request.GET)
-    context: dict[str, Any] = {"view": view, "found": search(view.q, view.filters, typing=True)}
-    if not request.headers.get("HX-Request"):
+    if "open" in request.GET and (one := _meant(view.q)) is not None:
+        return redirect("handovers:handover", pk=one.pk)
+    found = search(view.q, view.filters, typing=True)
+    context: dict[str, Any] = {"view": view, "found": found, "rows": _with_stages(found)}
+    details = htmx_of(request)
+    if not details or details.history_restore_request or details.target != "handovers":
         context |= {"choices": choices(), "saved": saved_searches(request.user.get_username())}
-        context["can_write"] = is_allowed(request.user, Permission.TRIAGE_FLAGS)
+        context |= {"nudges": nudges(utcnow()), "can_write": is_allowed(request.user, Permission.HAND_OVER)}
+        context["sources"] = source_lines(freshness(), utcnow())
     return render_page(request, LIST, context, partials=("handovers",))
 
 
-@require_POST
-@requires(Permission.VIEW_BOARD)
-def save_search(request: HttpRequest) -> HttpResponse:
-    """Keep a search under a name; one of the same name is replaced."""
-    view, name = Query.of(request.POST), request.POST.get("name", "").strip()[:100]
-    if not name:
-        messages.error(request, "Give the search a name.")
-    else:
-        values = {"query": view.encoded[:2000], "shared": bool(request.POST.get("shared")), "created_at": utcnow()}
-        SavedSearch.objects.update_or_create(owner=request.user.get_username(), name=name, defaults=values)
-        messages.info(request, f"The search '{name}' is kept.")
-    return redirect(f"{reverse('handovers:list')}?{view.encoded}")
+def _meant(text: str) -> Handover | None:
+    """Return the one document that a key, or a piece of one that starts so, stands for."""
+    word = text.strip()
+    if not word or " " in word:
+        return None
+    found = find_handovers(word) if key_in(word) or word[:3].upper() == "HO-" else []
+    return found[0] if len({row.key for row in found}) == 1 else None
 
 
-@require_POST
-@requires(Permission.VIEW_BOARD)
-def forget_search(request: HttpRequest, pk: int) -> HttpResponse:
-    """Forget one of one's own searches."""
-    SavedSearch.objects.filter(pk=pk, owner=request.user.get_username()).delete()
-    return redirect("handovers:list")
+def _with_stages(found: Found) -> list[tuple[Hit, str]]:
+    facts = stage_facts([hit.handover for hit in found.hits])
+    return [(hit, stage_of(facts[hit.handover.pk]).value) for hit in found.hits]
 
 
 @never_cache
 @require_safe
 @requires(Permission.VIEW_BOARD)
 def handover_page(request: HttpRequest, pk: int) -> HttpResponse:
-    """Read one handover: what it says, what is known of it, and every version of it."""
-    handover = _handover(pk)
-    version = _version(handover, request.GET.get("version", ""))
-    content = version.content if version else handover.content
-    document = parsed(content, handover.name) if content else None
-    lines = verify(verify_facts(handover))
-    context = {
-        "handover": handover,
-        "version": version,
-        "document": document,
-        "html": rendered(content.text) if content else "",
-        "cut": content is not None and len(content.text) > MOST,
-        "versions": list(handover.versions.order_by("-pk")[:50]),
-        "mentions": list(handover.mentions.select_related("sweep", "run__sweep", "job")[:100]),
-        "pickup": live_pickup(handover),
-        "steps": steps_of(stage_facts(handover)),
-        "lines": [(ANSWERS[line.answer.value], line) for line in lines],
-        "verified": overall(lines).value,
-        "previous": _previous(handover),
-        "may_act": is_allowed(request.user, Permission.TRIAGE_FLAGS),
-    }
+    """Read one handover: what it says, what is known of it, how far it has come, and every version of it."""
+    handover = handover_row(pk)
+    context = reading(handover, version_of(handover, request.GET.get("version", "")))
+    context["may_act"] = is_allowed(request.user, Permission.HAND_OVER)
     return render_page(request, ONE, context)
 
 
@@ -99,8 +78,8 @@ def handover_page(request: HttpRequest, pk: int) -> HttpResponse:
 @requires(Permission.VIEW_BOARD)
 def compare_page(request: HttpRequest, pk: int) -> HttpResponse:
     """What changed since the previous handover of the same branch."""
-    handover = _handover(pk)
-    previous = _previous(handover)
+    handover = handover_row(pk)
+    previous = previous_of(handover)
     context = {
         "handover": handover,
         "previous": previous,
@@ -112,14 +91,46 @@ def compare_page(request: HttpRequest, pk: int) -> HttpResponse:
 @never_cache
 @require_safe
 @requires(Permission.VIEW_BOARD)
-def branch_page(request: HttpRequest, workspace: str) -> HttpResponse:
-    """Who handed what to whom on one branch, the newest first."""
-    branch = request.GET.get("branch", "")
+def branch_page(request: HttpRequest, workspace: str, branch: str) -> HttpResponse:
+    """Who handed what to whom on one branch, the newest first, and where days passed without anything."""
     rows = Handover.objects.filter(workspace__name=workspace, branch=branch).prefetch_related("pickups")
-    found = list(rows.order_by("-date", "-pk")[:200])
+    found = list(rows.order_by("-date", "-pk")[: MOST + 1])
     if not found:
         raise Http404
-    return render_page(request, "handovers/branch.html", {"workspace": workspace, "branch": branch, "found": found})
+    told, facts = timeline([_written(row) for row in found[:MOST]]), stage_facts(found)
+    context = {
+        "workspace": workspace,
+        "branch": branch,
+        "rows": [(row, moment, stage_of(facts[row.pk]).value) for row, moment in zip(found[:MOST], told, strict=True)],
+        "more": len(found) > MOST,
+        "due": [one for one in nudges(utcnow()) if (one.workspace, one.branch) == (workspace, branch)],
+    }
+    return render_page(request, "handovers/branch.html", context)
+
+
+def _written(row: Handover) -> Written:
+    taken = tuple(Taken(one.who, one.at, one.released_why) for one in row.pickups.all())
+    return Written(row.pk, row.date, row.agent or row.author, taken)
+
+
+@never_cache
+@require_safe
+@requires(Permission.VIEW_BOARD)
+def naming_page(request: HttpRequest, kind: str, pk: int) -> HttpResponse:
+    """List the handovers that name a sweep, a run or a job, the newest first."""
+    if kind == "sweep":
+        sweep = get_object_or_404(Sweep.objects.defer("config"), pk=pk)
+        title, rows = f"sweep {sweep.name or sweep.sweep_id}", handovers_of_sweep(sweep)
+    elif kind == "run":
+        run = get_object_or_404(Run.objects.defer("config", "summary"), pk=pk)
+        title, rows = f"run {run.name or run.run_id}", handovers_of_run(run)
+    else:
+        job = get_object_or_404(Job, pk=pk)
+        title, rows = f"job {job.job_id}", handovers_of_job(job)
+    found = list(rows.select_related("workspace", "superseded_by")[:MOST])
+    facts = stage_facts(found)
+    context = {"title": title, "rows": [(row, stage_of(facts[row.pk]).value) for row in found]}
+    return render_page(request, "handovers/naming.html", context)
 
 
 @never_cache
@@ -127,70 +138,16 @@ def branch_page(request: HttpRequest, workspace: str) -> HttpResponse:
 @requires(Permission.VIEW_BOARD)
 def raw(request: HttpRequest, pk: int) -> HttpResponse:
     """The document's own bytes, as plain text that no browser takes for anything else."""
-    handover = _handover(pk)
-    version = _version(handover, request.GET.get("version", ""))
+    handover = handover_row(pk)
+    version = version_of(handover, request.GET.get("version", ""))
     content = version.content if version else handover.content
     if content is None:
-        raise Http404
+        return render(request, "handovers/unread.html", {"handover": handover}, status=404)
     answer = HttpResponse(bytes_of(content), content_type="text/plain; charset=utf-8")
     answer["Content-Disposition"] = "inline"
     answer["X-Content-Type-Options"] = "nosniff"
     answer["Content-Security-Policy"] = "sandbox; default-src 'none'"
     return answer
-
-
-@require_POST
-@requires(Permission.TRIAGE_FLAGS)
-def take_up(request: HttpRequest, pk: int) -> HttpResponse:
-    """Note that whoever presses goes on with it; the second one is told of the first."""
-    handover, who = _handover(pk), request.user.get_username()
-    messages.info(request, pick_up(handover=handover, who=who, kind="person", now=utcnow()).sentence)
-    return redirect("handovers:handover", pk=pk)
-
-
-@require_POST
-@requires(Permission.TRIAGE_FLAGS)
-def give_back(request: HttpRequest, pk: int) -> HttpResponse:
-    """End the pickup that is live."""
-    pickup = live_pickup(_handover(pk))
-    if pickup is not None and release(pickup=pickup, why=f"given back by {request.user.get_username()}", now=utcnow()):
-        messages.info(request, f"{pickup.who} no longer goes on with it.")
-    return redirect("handovers:handover", pk=pk)
-
-
-@require_POST
-@requires(Permission.TRIAGE_FLAGS)
-def bring_back(request: HttpRequest, pk: int) -> HttpResponse:
-    """Bring a handover back from the archive."""
-    try:
-        outcome = restore(
-            handover=_handover(pk), store=document_store(), now=utcnow(), actor=request.user.get_username()
-        )
-        messages.info(request, f"It lies in {outcome.path} again.")
-    except SweepboardError as error:
-        messages.error(request, str(error))
-    return redirect("handovers:handover", pk=pk)
-
-
-def _handover(pk: int) -> Handover:
-    rows = Handover.objects.select_related("workspace", "superseded_by", "content", "handed_over")
-    return get_object_or_404(rows, pk=pk)
-
-
-def _version(handover: Handover, told: str) -> Version | None:
-    if not told:
-        return None
-    if not told.isdecimal():
-        raise Http404
-    return get_object_or_404(handover.versions.select_related("content"), pk=int(told), content__isnull=False)
-
-
-def _previous(handover: Handover) -> Handover | None:
-    """The handover of the same branch that came before; None where there is none, or no date tells."""
-    if handover.date is None or not handover.branch:
-        return None
-    rows = Handover.objects.filter(workspace=handover.workspace, branch=handover.branch, date__lt=handover.date)
-    return rows.select_related("content").order_by("-date", "-pk").first()
 
 
 def _text(content: Content | None) -> str:

@@ -219,6 +219,9 @@ class HandoversConfig(_Section):
         default=10 << 20, ge=1000, description="bytes of one document; what comes after that is said and not kept"
     )
     archive_seconds: int = Field(default=3600, ge=60, description="seconds between two looks for old handovers")
+    work_seconds: int = Field(
+        default=300, ge=30, description="seconds between two questions to git how much came since the last handover"
+    )
 
 
 class SweepboardConfig(_Section):

@@ -75,4 +75,7 @@ class Policy(BaseModel):
     plan_expires_hours: float = Field(
         default=72, gt=0, description="a plan that nobody moved on for so long can be neither approved nor carried out"
     )
+    handover_exchanges: int = Field(
+        default=15, ge=1, description="after so many messages in one session a handover is due"
+    )
     note: str = Field(default="", description="shown on the board beside the workspace's name")

@@ -57,6 +57,15 @@ for (const button of document.querySelectorAll("button[data-copy-text]")) {
   });
 }
 
+/* A second press of what writes must not write twice: its buttons rest while the first one is under way. */
+document.addEventListener("submit", (event) => {
+  if (!event.target.matches("form[data-once]")) return;
+  setTimeout(() => { for (const one of event.target.querySelectorAll("button")) one.disabled = true; });
+});
+window.addEventListener("pageshow", (event) => {
+  if (event.persisted) for (const one of document.querySelectorAll("form[data-once] button")) one.disabled = false;
+});
+
 /* Tips: a click works without this; hovering shows them too, beside the badge, and long enough to reach them. */
 const place = (badge, tip) => {
   const at = badge.getBoundingClientRect();

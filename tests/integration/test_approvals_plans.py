@@ -14,7 +14,7 @@ from apps.approvals.domain.plans import Step
 from apps.approvals.domain.reports import Result
 from apps.approvals.domain.text import sha_of
 from apps.approvals.models import Comment, Decision, FinalReport, Plan, PlanVersion, StepReport
-from apps.approvals.selectors import plan_progress, plan_view, plans, waiting_plans
+from apps.approvals.selectors import plan_view, plans, stage_facts_of, waiting_plans
 from apps.approvals.services.deciding import approve_plan, reject_plan, request_change
 from apps.approvals.services.deploying import finish_deploy, report_progress
 from apps.approvals.services.plans import comment_on_plan, create_plan, revise_plan
@@ -22,6 +22,7 @@ from apps.audit.models import AuditEvent
 from apps.core.errors import AlreadyDone
 from apps.core.permissions import Role
 from apps.handovers.adapters.filesystem import FilesystemDocumentStore
+from apps.handovers.domain.stages import StageFacts
 from apps.handovers.services.archiving import archive_old
 from apps.handovers.services.scanning import scan_workspace
 from tests.factories.approvals import CODER, approved, draft, handover, person, plan, question
@@ -313,25 +314,21 @@ def test_a_plan_that_is_posted_by_four_requests_at_once_is_one_plan() -> None:
 # What other rooms see
 
 
-def test_the_stages_of_a_handover_are_told() -> None:
-    on = handover()
-    assert plan_progress(on.pk).plan_pk is None
+def test_the_stages_of_a_handover_are_told(django_assert_num_queries: Any) -> None:
+    on, other = handover(), handover()
+    assert stage_facts_of([on.pk]) == {}
     made = approved(on)
     question(plan=made)
+    assert stage_facts_of([on.pk]) == {on.pk: StageFacts(plan_posted_at=NOW, approved_at=NOW, questions_open=1)}
     report_progress(plan=made, step=1, by=CODER, now=LATER, exit_status=0)
-    told = plan_progress(on.pk)
-    assert (told.plan_pk, told.state, told.questions_open, told.steps_done, told.steps) == (
-        made.pk,
-        "deploying",
-        1,
-        1,
-        2,
-    )
-    assert (told.posted_at, told.approved_at, told.deploying_at, told.deployed_at) == (NOW, NOW, LATER, None)
     finish_deploy(plan=made, results=RESULTS, by=CODER, now=LATER)
-    assert plan_progress(on.pk).deployed_at == LATER
-    newer = plan(on, title="The next one")
-    assert plan_progress(on.pk).plan_pk == newer.pk
+    assert stage_facts_of([on.pk])[on.pk].deployed_at == LATER
+    plan(on, title="The next one")
+    plan(other, title="Another's")
+    with django_assert_num_queries(2):
+        told = stage_facts_of([on.pk, other.pk])
+    assert told[on.pk] == StageFacts(plan_posted_at=NOW, questions_open=1), "the open plan is the one that counts"
+    assert told[other.pk] == StageFacts(plan_posted_at=NOW)
 
 
 def test_an_open_plan_keeps_its_handover_from_the_archive(tmp_path: Path) -> None:

@@ -10,10 +10,13 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from apps.handovers.models import Handover, Pickup, SavedSearch
+from apps.handovers.domain.parsing import MARK
+from apps.handovers.models import Handover, Mention, Pickup, SavedSearch
 from apps.handovers.screens.comparing import compared
 from apps.handovers.screens.rendering import rendered
+from apps.handovers.screens.timeline import Taken, Written, timeline
 from tests.factories.moments import NOW
+from tests.factories.rows import JobFactory, RunFactory, SweepFactory, SyncPassFactory
 from tests.integration.test_handovers_search import COSINE, Write, edit, write
 
 __all__ = ["write"]
@@ -172,10 +175,10 @@ def test_what_changed_since_the_last_one_of_the_branch_is_shown(viewer: Client, 
 def test_a_branch_tells_who_handed_what_to_whom(viewer: Client, write: Write) -> None:
     one = write(COSINE, branch="fix/a b", agent="claude")
     Pickup.objects.create(handover=one, who="mia", at=NOW)
-    text = viewer.get("/handovers/branch/glue", {"branch": "fix/a b"}).content.decode()
-    assert "from claude" in text
+    text = viewer.get("/handovers/branch/glue/fix/a b").content.decode()
+    assert "<strong>claude</strong> → <strong>mia</strong>" in text
     assert "picked up by mia" in text
-    assert viewer.get("/handovers/branch/glue", {"branch": "none"}).status_code == 404
+    assert viewer.get("/handovers/branch/glue/none").status_code == 404
 
 
 def test_the_second_to_pick_it_up_is_told_of_the_first(operator: Client, viewer: Client, write: Write) -> None:
@@ -189,16 +192,78 @@ def test_the_second_to_pick_it_up_is_told_of_the_first(operator: Client, viewer:
     assert "is not in the archive" in operator.post(f"/handovers/{one.pk}/restore", follow=True).content.decode()
 
 
-def test_the_list_costs_the_same_however_many_are_found(
-    viewer: Client, write: Write, django_assert_num_queries: Any
+@pytest.mark.parametrize("part", [False, True])
+def test_the_list_costs_the_same_for_two_and_for_fifty(
+    viewer: Client, write: Write, django_assert_num_queries: Any, part: bool
 ) -> None:
+    headers = {"hx-request": "true", "hx-target": "handovers"} if part else {}
     write(COSINE)
     write(COSINE + "2")
-    viewer.get("/handovers", {"q": "cosine"})
+    viewer.get("/handovers", {"q": "cosine"}, headers=headers)
     with CaptureQueriesContext(connection) as few:
-        viewer.get("/handovers", {"q": "cosine"})
-    for number in range(20):
+        viewer.get("/handovers", {"q": "cosine"}, headers=headers)
+    for number in range(48):
         write(COSINE + f"n{number}", date=NOW + timedelta(hours=number))
     with django_assert_num_queries(len(few)):
-        viewer.get("/handovers", {"q": "cosine"})
-    assert Handover.objects.count() == 22
+        assert "50 handovers" in viewer.get("/handovers", {"q": "cosine"}, headers=headers).content.decode()
+    assert Handover.objects.count() == 50
+
+
+def test_enter_on_a_key_opens_its_document_and_on_half_a_key_of_two_it_lists_both(viewer: Client, write: Write) -> None:
+    one = write(COSINE, name="HO-20261001-0915-4fa1c2")
+    write(COSINE, name="HO-20261001-0916-4fa1c3")
+    answer = viewer.get("/handovers", {"q": "HO-20261001-0915", "open": "1"})
+    assert (answer.status_code, answer.headers.get("Location")) == (302, f"/handovers/{one.pk}")
+    for words in ("HO-20261001", "cosine", "", "HO-", "%"):
+        assert viewer.get("/handovers", {"q": words, "open": "1"}).status_code == 200, words
+
+
+def test_a_workspace_that_could_not_be_read_or_was_not_for_long_is_said_with_its_age(viewer: Client) -> None:
+    SyncPassFactory(source="handovers", scope="glue", error="/shared/glue does not answer.", error_id="3f9c21ab77d0")
+    SyncPassFactory(source="handovers", scope="old", started_at=NOW - timedelta(days=2), error="")
+    text = viewer.get("/handovers").content.decode()
+    assert "The handovers of glue could not be read yet: /shared/glue does not answer." in text
+    assert "3f9c21ab77d0" in text
+    assert "The handovers of old were last looked at" in text
+
+
+def test_the_timeline_tells_gaps_and_how_long_each_one_lay() -> None:
+    first = Written(1, NOW - timedelta(days=5), "coder-1", (Taken("mia", NOW - timedelta(days=4)),))
+    second = Written(2, NOW - timedelta(days=1), "coder-2")
+    last = Written(3, NOW, "coder-3")
+    told = timeline([last, second, first])
+    assert [(one.to, one.guessed, one.gap, one.waited) for one in told] == [
+        ("", False, None, None),
+        ("coder-3", True, timedelta(days=4), None),
+        ("mia", False, None, timedelta(days=1)),
+    ]
+    assert timeline([Written(1, None, "")])[0].gap is None
+
+
+@pytest.mark.parametrize("kind", ["sweep", "run", "job"])
+def test_what_a_handover_names_leads_back_to_it(viewer: Client, write: Write, kind: str) -> None:
+    sweep = SweepFactory()
+    rows = {"sweep": sweep, "run": RunFactory(sweep=sweep), "job": JobFactory(job_id="77")}
+    assert "No handover names it" in viewer.get(f"/handovers/naming/{kind}/{rows[kind].pk}").content.decode()
+    one = write(COSINE, focus="names it")
+    Mention.objects.create(handover=one, kind=kind, name="77", **{kind: rows[kind]})
+    assert "names it" in viewer.get(f"/handovers/naming/{kind}/{rows[kind].pk}").content.decode()
+    assert viewer.get(f"/handovers/naming/{kind}/999999").status_code == 404
+    assert viewer.get(f"/handovers/naming/agent/{rows[kind].pk}").status_code == 404
+
+
+def test_the_page_shows_the_stage_the_boxes_the_decisions_and_what_it_names(viewer: Client, write: Write) -> None:
+    text = "# HO\n## Pending\n- [ ] rerun\n## Validation\n- `pytest`\n## Key Decisions\n- drop it: no gain\n"
+    one = write(text, branch="main", superseded_by=write("later", branch="main"), state="superseded")
+    run = RunFactory(state="crashed")
+    Mention.objects.create(handover=one, kind="run", name=run.run_id, run=run)
+    shown = viewer.get(f"/handovers/{one.pk}").content.decode()
+    for part in (
+        "nobody has picked it up yet", "1 decision", "no result: no proof", f"/runs/{run.pk}/checkpoints",
+        one.superseded_by.key, 'aria-current="step"',
+    ):  # fmt: skip
+        assert part in shown, part
+
+
+def test_a_mark_of_tools_is_not_read_out_and_moves_no_heading() -> None:
+    assert str(rendered(f"{MARK}\n# HO\n")).strip() == '<h1 id="l2">HO</h1>'

@@ -13,6 +13,7 @@ NEEDS_KEY = ("show", "search", "pickup", "restore")
 def add_options(parser: ArgumentParser) -> None:
     """Add what `new`, `pickup`, `archive` and `show` take."""
     parser.add_argument("--dry-run", action="store_true", help="archive, new: tell what would be done, change nothing")
+    parser.add_argument("--nudges", action="store_true", help="list: where a handover is due now, and why")
     parser.add_argument("--raw", action="store_true", help="show: control characters as they are")
     parser.add_argument("--focus", type=as_text, help="new: one line on what it is about (required)")
     parser.add_argument(

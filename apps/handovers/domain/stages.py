@@ -1,7 +1,4 @@
-"""How far the flow of a handover is: Handover, New agent, Plan mode, Questions, Approval, Deploy. Pure.
-
-Practice: 'Agent handover flow'. Facts move it: it was picked up, a plan was posted, a person approved.
-"""
+"""How far a handover has come (practice: agent handover flow). Moved by facts only; nobody sets a stage by hand."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,87 +6,87 @@ from enum import StrEnum
 
 
 class Stage(StrEnum):
-    """The stages in the practice's order and words."""
+    """The stages in the practice's order; the value is the word that lists show."""
 
     HANDOVER = "Handover"
     NEW_AGENT = "New agent"
-    PLAN_MODE = "Plan mode"
+    PLAN = "Plan mode"
     QUESTIONS = "Questions"
     APPROVAL = "Approval"
     DEPLOY = "Deploy"
 
 
+ORDER = tuple(Stage)
+
+
 @dataclass(frozen=True, slots=True)
 class StageFacts:
-    """What is known of one handover's flow; None for what has not happened.
+    """What has happened, each with its time; None for what has not. ``questions_open`` counts those without an answer.
 
-    ``approved_at`` is that of an approval that still holds; ``deploying_at`` the first report of a step, and
-    ``deployed_at`` the final one with every validation.
+    ``approved_at`` is that of the approval that stands: one that became void leaves it None.
     """
 
-    written_at: datetime | None = None
     picked_up_at: datetime | None = None
-    picked_up_by: str = ""
     plan_posted_at: datetime | None = None
     questions_open: int = 0
     approved_at: datetime | None = None
-    deploying_at: datetime | None = None
     deployed_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """``mark`` is done, now or todo. ``told`` says by what fact, or what is waited for."""
+    """One stage of the tracker: ``standing`` is done, now or ahead; ``evidence`` says what moved it, or what is due."""
 
     stage: Stage
-    mark: str
-    told: str = ""
+    standing: str
+    evidence: str
     at: datetime | None = None
 
 
 def stage_of(facts: StageFacts) -> Stage:
-    """Return where the flow is now: the first stage that is not over."""
-    if facts.picked_up_at is None and facts.plan_posted_at is None:
-        return Stage.NEW_AGENT
-    if facts.plan_posted_at is None:
-        return Stage.QUESTIONS if facts.questions_open else Stage.PLAN_MODE
+    """Return where the flow is: what is under way, not what was done last.
+
+    An open question holds the flow at Questions, also during deployment, because the practice has it answered before
+    anything goes on. A plan without open questions waits for its approval; nothing but an approval gets past that.
+    """
+    if facts.deployed_at is not None and not facts.questions_open:
+        return Stage.DEPLOY
     if facts.questions_open:
         return Stage.QUESTIONS
-    return Stage.APPROVAL if facts.approved_at is None else Stage.DEPLOY
+    if facts.approved_at is not None:
+        return Stage.DEPLOY
+    if facts.plan_posted_at is not None:
+        return Stage.APPROVAL
+    return Stage.PLAN if facts.picked_up_at is not None else Stage.HANDOVER
 
 
-def steps_of(facts: StageFacts) -> list[Step]:
-    """Return every stage with its mark, in order."""
-    now = stage_of(facts)
-    order = list(Stage)
-    told = {
-        Stage.HANDOVER: ("written", facts.written_at),
-        Stage.NEW_AGENT: (f"picked up by {facts.picked_up_by}", facts.picked_up_at)
-        if facts.picked_up_at
-        else ("begun without a pickup" if facts.plan_posted_at else "nobody has picked it up", None),
-        Stage.PLAN_MODE: ("a plan was posted", facts.plan_posted_at) if facts.plan_posted_at else ("no plan yet", None),
-        Stage.QUESTIONS: (_questions(facts), None),
-        Stage.APPROVAL: ("approved by a person", facts.approved_at) if facts.approved_at else ("not approved", None),
-        Stage.DEPLOY: _deploy(facts),
-    }
-    over = order.index(now)
-    return [
-        Step(stage, "done" if _is_over(stage, place < over, facts) else "now" if stage is now else "todo", *told[stage])
-        for place, stage in enumerate(order)
-    ]
+def steps_of(facts: StageFacts, written_at: datetime | None) -> tuple[Step, ...]:
+    """Return the six steps of the tracker; what lies behind the present one without a fact of its own was passed by."""
+    here = stage_of(facts)
+    return tuple(_step(stage, here, facts, written_at) for stage in ORDER)
 
 
-def _is_over(stage: Stage, before: bool, facts: StageFacts) -> bool:
-    return facts.deployed_at is not None if stage is Stage.DEPLOY else before
+def _step(stage: Stage, here: Stage, facts: StageFacts, written_at: datetime | None) -> Step:
+    at, done, due = _told(stage, facts, written_at)
+    if stage is Stage.DEPLOY and facts.deployed_at is not None and here is Stage.DEPLOY:
+        return Step(stage, "done", done, at)
+    if stage is here:
+        # The document itself is there; what the first stage waits for is the next one.
+        return Step(stage, "now", due, at if stage is Stage.HANDOVER else None)
+    if at is not None:
+        return Step(stage, "done", done, at)
+    before = ORDER.index(stage) < ORDER.index(here)
+    return Step(stage, "done" if before else "ahead", "passed by" if before else "")
 
 
-def _questions(facts: StageFacts) -> str:
-    if not facts.questions_open:
-        return "none open"
-    return f"{facts.questions_open} open: silence is no answer"
-
-
-def _deploy(facts: StageFacts) -> tuple[str, datetime | None]:
-    if facts.deployed_at:
-        return "every validation is reported", facts.deployed_at
-    return ("under way", facts.deploying_at) if facts.deploying_at else ("not begun", None)
+def _told(stage: Stage, facts: StageFacts, written_at: datetime | None) -> tuple[datetime | None, str, str]:
+    """Return when a stage was done, what is said then, and what is said while it is under way."""
+    many = "question waits" if facts.questions_open == 1 else "questions wait"
+    return {
+        Stage.HANDOVER: (written_at, "written", "written; nobody has picked it up yet"),
+        Stage.NEW_AGENT: (facts.picked_up_at, "picked up", ""),
+        Stage.PLAN: (facts.plan_posted_at, "plan posted", "picked up; no plan is posted yet"),
+        Stage.QUESTIONS: (None, "", f"{facts.questions_open} {many} for an answer"),
+        Stage.APPROVAL: (facts.approved_at, "approved", "the plan waits for its approval"),
+        Stage.DEPLOY: (facts.deployed_at, "deployed", "approved; being deployed"),
+    }[stage]

@@ -1,18 +1,22 @@
 """The list of handovers: what the address asks for, and what is shown of each that was found."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from urllib.parse import urlencode
 
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 from django.http import QueryDict
 
+from apps.audit.selectors import Freshness
 from apps.handovers.models import Handover, SavedSearch
 from apps.handovers.search.finding import Filters
+from apps.workspaces.models import Workspace
 
 STATES = ("current", "superseded", "archived", "gone")
 MOST_CHOICES = 200
 LONGEST = 300  # signs of a query
+STALE = timedelta(minutes=5)
 
 
 @dataclass(frozen=True)
@@ -32,7 +36,12 @@ class Query:
 
     @classmethod
     def of(cls, told: QueryDict) -> "Query":
-        return cls(**{name: told.get(name, "").strip()[:LONGEST] for name in cls.__dataclass_fields__})
+        return cls(
+            **{
+                name: told.get(name, "").replace("\x00", "\ufffd").strip()[:LONGEST]
+                for name in cls.__dataclass_fields__
+            }
+        )
 
     @property
     def filters(self) -> Filters:
@@ -63,6 +72,32 @@ class Query:
         return urlencode(self.items())
 
 
+@dataclass(frozen=True)
+class SourceLine:
+    """How fresh what is shown of one workspace is; ``level`` is ok, stale or failed, ``error`` why it failed."""
+
+    workspace: str
+    level: str
+    good_at: datetime | None
+    error: str = ""
+    error_id: str = ""
+
+
+def source_lines(sources: Iterable[Freshness], now: datetime) -> list[SourceLine]:
+    """Return a line for each workspace whose handovers were ever looked for."""
+    return [
+        SourceLine(one.scope, _level(one, now), one.good_at, one.error, one.error_id)
+        for one in sources
+        if one.source == "handovers"
+    ]
+
+
+def _level(one: Freshness, now: datetime) -> str:
+    if one.error or one.good_at is None:
+        return "failed"
+    return "stale" if now - one.good_at > STALE else "ok"
+
+
 def _day(text: str) -> datetime | None:
     try:
         day = date.fromisoformat(text)
@@ -74,12 +109,18 @@ def _day(text: str) -> datetime | None:
 def choices() -> dict[str, list[str]]:
     """Return what can be chosen in each filter."""
     return {
-        "workspace": _values("workspace__name"),
+        "workspace": _workspaces(),
         "branch": _values("branch"),
         "agent": _values("agent"),
         "author": _values("author"),
         "state": list(STATES),
     }
+
+
+def _workspaces() -> list[str]:
+    """Those that have any; asked of the few workspaces, not of all handovers."""
+    any_of_it = Exists(Handover.objects.filter(workspace=OuterRef("pk")))
+    return list(Workspace.objects.filter(any_of_it).order_by("name").values_list("name", flat=True)[:MOST_CHOICES])
 
 
 def _values(name: str) -> list[str]:

@@ -19,6 +19,8 @@ from pygments.formatters import HtmlFormatter
 from pygments.lexers import get_lexer_by_name
 from pygments.util import ClassNotFound
 
+from apps.handovers.domain.parsing import MARK
+
 MOST = 300_000  # signs that are rendered; a longer document is read in its raw view
 LONGEST_CODE = 50_000
 _TAGS = {
@@ -34,7 +36,8 @@ _SCHEMES = {"http", "https", "mailto"}
 
 def rendered(text: str) -> SafeString:
     """Return a document's text as clean HTML; what goes beyond ``MOST`` signs is left to the raw view."""
-    made = _markdown().render(text[:MOST])
+    # The mark of files that tools write says nothing to a reader; its line stays, because headings count lines.
+    made = _markdown().render(text[:MOST].replace(MARK, "", 1))
     clean = nh3.clean(
         made,
         tags=_TAGS,

@@ -12,6 +12,7 @@ from apps.handovers.models import Handover, Pickup
 from apps.workspaces.models import Workspace
 
 KINDS = ("person", "agent")
+GIVEN_BACK = "given back"  # how the reason begins where whoever had it did not go on with it
 
 
 @dataclass(frozen=True, slots=True)

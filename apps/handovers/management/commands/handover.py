@@ -18,6 +18,7 @@ from apps.handovers.desk.places import Where, known_workspaces, where_of
 from apps.handovers.domain.document import Box
 from apps.handovers.domain.verifying import Answer, overall
 from apps.handovers.entries import Entry, plain
+from apps.handovers.nudging import nudges
 from apps.handovers.selectors import find_handovers
 from apps.handovers.services.archiving import Outcome
 from apps.handovers.services.writing import Wish, preview
@@ -82,9 +83,21 @@ or somebody else had picked it up before (pickup)."""
         return " ".join(self.subject)
 
     def _list(self, place: str) -> int:
+        if self.options["nudges"]:
+            return self._tell_nudges(place)
         for where in self._places(place):
             for one in reading.listed(where, self.store, self.now, self.limit):
                 self._tell(one)
+        return DONE
+
+    def _tell_nudges(self, place: str) -> int:
+        """What is due in registered workspaces; a folder of none has no registry that could know."""
+        where = self._where(place) if place else None
+        if where is not None and where.workspace is None:
+            raise CommandError(f"{where.checkout} belongs to no workspace, so nobody counts its work.", returncode=2)
+        for one in nudges(self.now, where.workspace if where else None):
+            told = json.dumps(one.as_json()) if self.options["as_json"] else plain(f"{one.kind:22} {one.sentence}")
+            self.stdout.write(told)
         return DONE
 
     def _search(self, place: str) -> int:
