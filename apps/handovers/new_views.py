@@ -1,6 +1,8 @@
 """Writing a handover on the web: prefilled, with a live preview; what was typed stays, whatever goes wrong."""
 
 import secrets
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,8 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
 from apps.core.clock import utcnow
-from apps.core.errors import SweepboardError
+from apps.core.errors import SweepboardError, Transient
+from apps.core.locks import Busy, lease
 from apps.core.pages import render_page
 from apps.core.permissions import Permission, requires
 from apps.handovers.desk import acting
@@ -63,20 +66,41 @@ def preview_part(request: HttpRequest) -> HttpResponse:
 
 
 def _write(request: HttpRequest, checkout: CheckoutKey) -> HttpResponse:
-    typed, who = Typed.of(request.POST), request.user.get_username()
-    seen = unsealed(request.POST.get("prefill", ""))
+    typed, seen = Typed.of(request.POST), unsealed(request.POST.get("prefill", ""))
     if typed.missing:
         return _answer(request, checkout, typed, seen, wrong=typed.missing, status=422)
-    if (before := _just_written(checkout, typed)) is not None:
-        messages.info(request, f"{before.key} was written a moment ago with this focus; nothing was written again.")
-        return redirect("handovers:handover", pk=before.pk)
     try:
-        prefill = without_pending(_prefill(checkout))
-        done = acting.written(_where(checkout), typed.wish, prefill, document_store(), utcnow(), who)
+        with _alone(checkout):
+            return _write_once(request, checkout, typed)
     except SweepboardError as error:
         refused = _failed(error, checkout)
         return _answer(request, checkout, typed, seen, refused=refused, status=422)
+
+
+def _write_once(request: HttpRequest, checkout: CheckoutKey, typed: Typed) -> HttpResponse:
+    """Write it, unless an earlier press of the same form just did."""
+    if (before := _just_written(checkout, typed)) is not None:
+        messages.info(request, f"{before.key} was written a moment ago with this focus; nothing was written again.")
+        return redirect("handovers:handover", pk=before.pk)
+    prefill, who = without_pending(_prefill(checkout)), request.user.get_username()
+    done = acting.written(_where(checkout), typed.wish, prefill, document_store(), utcnow(), who)
     return _written(request, checkout, done)
+
+
+@contextmanager
+def _alone(checkout: CheckoutKey) -> Iterator[None]:
+    """One writer of a checkout at a time, so that of two presses at once the second finds what the first one wrote.
+
+    Without Redis nobody is kept from writing: then only presses one after the other are told apart.
+    """
+    with ExitStack() as held:
+        try:
+            held.enter_context(lease(f"handovers-new:{checkout.pk}", seconds=60, wait=20))
+        except Busy:
+            raise Busy("Somebody is writing a handover of this checkout just now. Press again in a moment.") from None
+        except Transient as error:
+            log.warning("handovers.new.without_a_lock", checkout=checkout.path, error=str(error))
+        yield
 
 
 def _written(request: HttpRequest, checkout: CheckoutKey, done: Written) -> HttpResponse:

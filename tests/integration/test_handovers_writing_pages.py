@@ -18,6 +18,9 @@ from apps.handovers.services.scanning import scan_workspace
 from apps.workspaces.models import Workspace
 from tests.factories.handovers import KEY, document, put, repository, workspace_at, worktree
 from tests.factories.moments import NOW
+from tests.integration.conftest import client_of
+from tests.services.slurm_config import free_port
+from tests.services.together import together
 
 pytestmark = pytest.mark.django_db
 PREFILL = Prefill(Path("/w"), Path("/w"), branch="main", pending=(Box("rerun", False),))
@@ -153,6 +156,21 @@ def test_a_second_press_writes_nothing_twice(operator: Client, workspace: Worksp
     fields = typed()
     operator.post("/handovers/new", fields)
     assert "nothing was written again" in operator.post("/handovers/new", fields, follow=True).content.decode()
+    assert Handover.objects.filter(focus="the linear decay").count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_presses_at_one_moment_write_one_document(workspace: Workspace, redis_server: str) -> None:
+    fields, clients = typed(), [client_of(Role.OPERATOR) for _ in range(2)]
+    told = together([lambda one=one: one.post("/handovers/new", fields).status_code for one in clients])
+    assert told == [302, 302]
+    assert Handover.objects.filter(focus="the linear decay").count() == 1
+    assert len(list(workspace.path.glob("CLAUDE/HO-*.md"))) == 2
+
+
+def test_without_redis_a_handover_is_still_written(operator: Client, workspace: Workspace, settings: Any) -> None:
+    settings.REDIS_URL = f"redis://127.0.0.1:{free_port()}/0"
+    assert operator.post("/handovers/new", typed()).status_code == 302
     assert Handover.objects.filter(focus="the linear decay").count() == 1
 
 
