@@ -94,7 +94,7 @@ def test_markdown_reads_as_it_was_meant() -> None:
         rendered("## Pending\n- [ ] one\n- [x] two\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n```python\nx = 1\n```\n")
     )
     for told in (
-        '<h2 id="l1">Pending</h2>',
+        '<h3 id="l1">Pending</h3>',
         "<li>☐ one</li>",
         "<li>☑ two</li>",
         "<td>1</td>",
@@ -266,4 +266,4 @@ def test_the_page_shows_the_stage_the_boxes_the_decisions_and_what_it_names(view
 
 
 def test_a_mark_of_tools_is_not_read_out_and_moves_no_heading() -> None:
-    assert str(rendered(f"{MARK}\n# HO\n")).strip() == '<h1 id="l2">HO</h1>'
+    assert str(rendered(f"{MARK}\n# HO\n")).strip() == '<h2 id="l2">HO</h2>'

@@ -66,11 +66,13 @@ def _markdown() -> MarkdownIt:
     made = MarkdownIt("commonmark", {"html": False, "highlight": _highlighted}).enable(["table", "strikethrough"])
     made.disable("image")
     made.add_render_rule("heading_open", _heading)
+    made.add_render_rule("heading_close", _heading)
     return made
 
 
 def _heading(self: RendererHTML, tokens: Sequence[Token], number: int, options: OptionsDict, env: EnvType) -> str:
     token = tokens[number]
+    token.tag = f"h{min(int(token.tag[1]) + 1, 6)}"  # the page has its own h1
     if token.map:
         token.attrSet("id", f"l{token.map[0] + 1}")
     return self.renderToken(tokens, number, options, env)
