@@ -21,6 +21,7 @@ from apps.handovers.search.query import Term, terms_of
 COMMON = 1000  # documents; a word in so many of them chooses none
 LOOKED_AT = 60  # candidates whose text is looked at
 AT_ONCE = 500
+MOST_WITH_PIECE = 2_000  # documents; a piece of a key that so many have chooses none
 STEPS = (500, 5_000, 50_000)  # how many of the newest are gone through where filters leave too few
 IN_TITLE = 1.5  # times what a word weighs, when it is in the name, the focus or a heading
 _KEYLIKE = re.compile(r"(?i)(?:ho-)?[0-9a-f-]{3,}|ho-.*")
@@ -115,13 +116,23 @@ def _by_key(text: str, rows: QuerySet[Handover], limit: int) -> list[Hit]:
     wanted = text.strip().strip("`'\"")
     if not _KEYLIKE.fullmatch(wanted) or not any(sign.isdigit() for sign in wanted):
         return []
-    if wanted[:3].upper() == "HO-":
-        wanted = f"HO-{wanted[3:]}"
-        found = list(rows.filter(key__startswith=wanted).order_by("-date", "-pk")[:limit])
-        if found:
-            return [Hit(row, Passage(0.0, ()), 1000.0) for row in found]
-    named = Q(key__icontains=wanted) | Q(name__icontains=wanted)
-    return [Hit(row, Passage(0.0, ()), 1000.0) for row in rows.filter(named).order_by("-date", "-pk")[:limit]]
+    found = rows.filter(_begins_with(wanted)) if wanted[:3].upper() == "HO-" else rows.none()
+    newest = list(found.order_by("-date", "-pk")[:limit])
+    newest = newest or list(rows.filter(pk__in=_with_piece(wanted)).order_by("-date", "-pk")[:limit])
+    return [Hit(row, Passage(0.0, ()), 1000.0) for row in newest]
+
+
+def _begins_with(wanted: str) -> Q:
+    """Keys between two: an index answers that, and SQLite has none for a LIKE."""
+    told = f"HO-{wanted[3:]}"
+    return Q(key__gte=told, key__lt=told + "\U0010ffff")
+
+
+def _with_piece(wanted: str) -> set[int]:
+    """Return the primary keys of those with this piece in their key or name, asked for so that indexes alone answer."""
+    every = Handover.objects.order_by()
+    named = (every.filter(**{f"{field}__icontains": wanted}).values_list("pk", flat=True) for field in ("key", "name"))
+    return {pk for found in named for pk in found[:MOST_WITH_PIECE]}
 
 
 @dataclass(frozen=True)
@@ -140,7 +151,8 @@ def _candidates(terms: Sequence[Term], marks: Sequence[str], rows: QuerySet[Hand
     weights = {term: _weight(len(entries)) for term, entries in held.items() if entries}
     rare = [term for term in weights if len(held[term]) < COMMON]
     if weights and not rare:
-        return _Candidates(_of_common(list(weights), marks, rows, limit), weights, True, unknown)
+        alone = held[next(iter(weights))] if len(weights) == 1 else None
+        return _Candidates(_of_common(list(weights), marks, rows, limit, alone), weights, True, unknown)
     scores: dict[Entry, float] = {}
     for term in rare:
         for entry in held[term]:
@@ -154,12 +166,17 @@ def _candidates(terms: Sequence[Term], marks: Sequence[str], rows: QuerySet[Hand
     return _Candidates({entry: score for entry, score in scores.items() if score >= least}, weights, False, unknown)
 
 
-def _of_common(terms: Sequence[Term], marks: Sequence[str], rows: QuerySet[Handover], limit: int) -> dict[Entry, float]:
-    """Return the newest entries that have every term, and before them those that have them in their title."""
+def _of_common(
+    terms: Sequence[Term], marks: Sequence[str], rows: QuerySet[Handover], limit: int, newest: Sequence[Entry] | None
+) -> dict[Entry, float]:
+    """Return the newest entries that have every term, and before them those that have them in their title.
+
+    ``newest`` are the newest ``COMMON`` of a term that stands alone: they were asked for already.
+    """
     titled = index.newest_with(terms, LOOKED_AT, marks=marks, title=True)
-    found: list[Entry] = []
+    found: Sequence[Entry] = []
     for step in STEPS:
-        found = index.newest_with(terms, step, marks=marks)
+        found = newest[:step] if newest and step <= COMMON else index.newest_with(terms, step, marks=marks)
         if len(found) < step or len(_passing(dict.fromkeys(found, 1.0), rows)[0]) >= limit:
             break
     return {**dict.fromkeys(found, 1.0), **dict.fromkeys(titled, IN_TITLE)}
