@@ -57,6 +57,18 @@ for (const button of document.querySelectorAll("button[data-copy-text]")) {
   });
 }
 
+/* The header's further screens close when one looks away from them. */
+const further = document.querySelector(".more-places");
+document.addEventListener("click", (event) => { if (further?.open && !further.contains(event.target)) further.open = false; });
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "Escape" || !further?.open) return;
+  further.open = false;
+  further.querySelector("summary").focus();
+});
+further?.addEventListener("focusout", (event) => {
+  if (event.relatedTarget && !further.contains(event.relatedTarget)) further.open = false;
+});
+
 /* A second press of what writes must not write twice: its buttons rest while the first one is under way. */
 document.addEventListener("submit", (event) => {
   if (!event.target.matches("form[data-once]")) return;
