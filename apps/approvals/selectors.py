@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Min, Q, QuerySet
+from django.db.models import Q, QuerySet
 
 from apps.approvals.domain.reports import Result
 from apps.approvals.domain.states import OPEN, PlanState, Standing
@@ -147,38 +147,39 @@ def results_of(final: FinalReport) -> list[Result]:
 
 
 def stage_facts_of(handovers: Sequence[int]) -> dict[int, StageFacts]:
-    """Return how far the plans of handovers are, for those that have a plan or an open question, in two queries.
+    """Return how far the plans of handovers are, for those that have a plan or an open question, in four queries.
 
     The plan is a handover's newest open one, else its newest. ``approved_at`` is that of the approval that stands.
     """
-    asked = Question.objects.open().filter(handover__in=handovers).values_list("handover", flat=True).order_by()
+    asked = Question.objects.open().filter(handover__in=handovers).order_by().values_list("handover", flat=True)
     counts = Counter(asked)
     meant: dict[int, Plan] = {}
-    for plan in _plans_with_times(handovers):
+    for plan in Plan.objects.filter(handover__in=handovers).order_by("pk"):
         before = meant.get(plan.handover_id)
         if before is None or plan.is_open or not before.is_open:
             meant[plan.handover_id] = plan
-    return {pk: _facts(meant.get(pk), counts[pk]) for pk in {*meant, *counts}}
+    times = _times_of(list(meant.values()))
+    return {
+        pk: StageFacts(questions_open=counts[pk], **(times[meant[pk].pk] if pk in meant else {}))
+        for pk in {*meant, *counts}
+    }
 
 
-def _plans_with_times(handovers: Sequence[int]) -> QuerySet[Plan]:
-    stands = Q(decisions__act="approved", decisions__voided_at=None)
-    final = Q(versions__final__passed=True)
-    rows = Plan.objects.filter(handover__in=handovers).order_by("pk")
-    return rows.annotate(
-        approved_at=Min("decisions__at", filter=stands), deployed_at=Min("versions__final__at", filter=final)
-    )
-
-
-def _facts(plan: Any, questions_open: int) -> StageFacts:
-    if plan is None:
-        return StageFacts(questions_open=questions_open)
-    return StageFacts(
-        plan_posted_at=plan.posted_at,
-        questions_open=questions_open,
-        approved_at=plan.approved_at,
-        deployed_at=plan.deployed_at,
-    )
+def _times_of(meant: Sequence[Plan]) -> dict[int, dict[str, datetime | None]]:
+    """Return by plan when it was posted, approved as it stands, and deployed with everything passed."""
+    if not meant:
+        return {}
+    stands = Decision.objects.filter(plan__in=meant, act="approved", voided_at=None).values_list("plan", "at")
+    passed = FinalReport.objects.filter(version__plan__in=meant, passed=True).values_list("version__plan", "at")
+    approved, deployed = dict(stands), dict(passed)
+    return {
+        plan.pk: {
+            "plan_posted_at": plan.posted_at,
+            "approved_at": approved.get(plan.pk),
+            "deployed_at": deployed.get(plan.pk),
+        }
+        for plan in meant
+    }
 
 
 def plan_as_json(plan: Plan, now: datetime) -> dict[str, Any]:

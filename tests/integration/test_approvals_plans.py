@@ -325,7 +325,7 @@ def test_the_stages_of_a_handover_are_told(django_assert_num_queries: Any) -> No
     assert stage_facts_of([on.pk])[on.pk].deployed_at == LATER
     plan(on, title="The next one")
     plan(other, title="Another's")
-    with django_assert_num_queries(2):
+    with django_assert_num_queries(4):
         told = stage_facts_of([on.pk, other.pk])
     assert told[on.pk] == StageFacts(plan_posted_at=NOW, questions_open=1), "the open plan is the one that counts"
     assert told[other.pk] == StageFacts(plan_posted_at=NOW)

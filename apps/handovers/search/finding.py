@@ -18,11 +18,11 @@ from apps.handovers.search.index import Entry
 from apps.handovers.search.passages import Passage, best_passage
 from apps.handovers.search.query import Term, terms_of
 
-COMMON = 1000  # documents; a word in so many of them chooses none
+COMMON = 400  # documents; a word in so many of them chooses none
 LOOKED_AT = 60  # candidates whose text is looked at
 AT_ONCE = 500
 MOST_WITH_PIECE = 2_000  # documents; a piece of a key that so many have chooses none
-STEPS = (500, 5_000, 50_000)  # how many of the newest are gone through where filters leave too few
+STEPS = (200, 4_000, 50_000)  # how many of the newest are gone through where filters leave too few
 IN_TITLE = 1.5  # times what a word weighs, when it is in the name, the focus or a heading
 _KEYLIKE = re.compile(r"(?i)(?:ho-)?[0-9a-f-]{3,}|ho-.*")
 
@@ -184,7 +184,7 @@ def _of_common(
 
 def _weight(documents: int) -> float:
     """What one word weighs: the rarer, the more."""
-    return math.log(1 + COMMON * 5 / max(1, documents))
+    return math.log(1 + 5_000 / max(1, documents))
 
 
 def _passing(scores: dict[Entry, float], rows: QuerySet[Handover]) -> tuple[list[Entry], bool]:
