@@ -62,6 +62,13 @@ def test_the_sample_fills_the_board_and_shows_every_kind_of_trouble(sample: Runn
     report = sample.manage("active_sweeps", "--stdout")
     history = report.split("## Preemption History")[1].split("##")[0]
     assert "(RUNNING)" in history, "the preempted job should be back"
+    sample.wait_for(lambda: _waits(page, sample.url), 90, "a plan and a question of the sample's agent should wait")
+
+
+def _waits(page: Page, url: str) -> bool:
+    page.goto(f"{url}inbox")
+    told = page.locator("main").inner_text()
+    return "Count warm-up in steps" in told and "Which schedule do we keep" in told
 
 
 SUBMIT = """

@@ -8,6 +8,7 @@ import tomllib
 from pathlib import Path
 
 from apps.core.errors import SweepboardError
+from apps.sandbox.sample.agent import act
 from apps.sandbox.sample.driver import SampleDriver
 from apps.slurm.adapters.local import LocalScheduler
 
@@ -89,6 +90,8 @@ def main() -> None:
     signal.signal(signal.SIGINT, stop)
     try:
         make_situations(driver)
+        if act(root, os.environ, lambda: driver.stopping):
+            say("An agent posted a plan and asked a question: both wait in the inbox.")
     except SweepboardError as error:
         say(f"The sample could not be made: {error}")
     while not driver.stopping:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from apps.core.clock import utcnow
 from apps.sandbox.sample.handovers import write_handovers
+from apps.sandbox.sample.repository import make_repository
 
 TEMPLATE = Path(__file__).parent / "workspace"
 PROJECT = "sandbox/digits"
@@ -57,6 +58,7 @@ def write_workspace(folder: Path) -> Path:
     shutil.copytree(TEMPLATE, root, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("logs", "outputs", "wandb"):
         (root / name).mkdir(exist_ok=True)
+    make_repository(root, utcnow())
     write_handovers(root, utcnow())
     config = folder / "sweepboard.toml"
     config.write_text(CONFIG.format(project=PROJECT, root=root, path=json.dumps(_path())))
