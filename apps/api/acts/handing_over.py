@@ -13,6 +13,7 @@ from apps.core.clock import utcnow
 from apps.core.errors import AlreadyDone
 from apps.handovers.domain.document import Box, Check, Decision
 from apps.handovers.models import CheckoutKey, Handover
+from apps.handovers.search.indexing import index_new
 from apps.handovers.selectors import live_pickup
 from apps.handovers.services.pickups import pick_up, release
 from apps.handovers.services.prefilling import prefill
@@ -36,6 +37,7 @@ def create_handover(caller: Caller, wish: NewHandover) -> Told:
     begun = prefill(checkout=checkout, store=store, work=work_source(), workspace=workspace)
     asked = _wish(wish, caller)
     made = write_handover(wish=asked, prefill=begun, store=store, now=now, actor=caller.name, workspace=workspace)
+    index_new()  # so that a search finds it at once
     return _written_told(made)
 
 

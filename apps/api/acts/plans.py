@@ -3,6 +3,7 @@
 Deciding on one is no act of this door: only a logged-in person does that, on the plan's page.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 from django.conf import settings
@@ -12,7 +13,7 @@ from apps.api.acts.paging import newest_first
 from apps.api.acts.registry import Told, act
 from apps.api.acts.waiting import waited
 from apps.api.callers import Caller
-from apps.api.domain.problems import not_found
+from apps.api.domain.problems import Kind, Problem, not_found
 from apps.api.domain.tokens import Scope
 from apps.api.schemas.approvals import (
     CommentWish,
@@ -25,8 +26,11 @@ from apps.api.schemas.approvals import (
     RevisedPlan,
 )
 from apps.api.schemas.handovers import HandoverWish
+from apps.approvals.domain.choices import looks_like_a_choice
 from apps.approvals.domain.comments import APPROVES_NOTHING
+from apps.approvals.domain.errors import Refused
 from apps.approvals.domain.plans import Draft
+from apps.approvals.domain.questions import LONGEST_TITLE, MOST, check_plain_text
 from apps.approvals.models import Plan
 from apps.approvals.reading import draft_from, results_from
 from apps.approvals.selectors import plan_as_json, plan_view, plans
@@ -89,6 +93,8 @@ def show_plan(caller: Caller, wish: PlanNumber) -> Told:
 @act(Scope.PLAN, writes=True)
 def comment_on_plan(caller: Caller, wish: CommentWish) -> Told:
     """Keep a comment on a plan. It approves nothing, whatever it says; a question with options is asked as one."""
+    if caller.token.kind == "agent":
+        check_form(wish.text, lambda: check_plain_text(wish.text))
     made = services.comment_on_plan(plan=plan_of(wish.plan), text=wish.text, by=caller.actor, now=utcnow())
     return {"plan": wish.plan, "comment": made.pk, "said": f"The comment is kept. {APPROVES_NOTHING}"}
 
@@ -111,6 +117,21 @@ def finish_deploy(caller: Caller, wish: FinalWish) -> Told:
         plan=plan_of(wish.plan), results=results, by=caller.actor, now=utcnow(), summary=wish.summary
     )
     return _told(plan_of(wish.plan))
+
+
+def check_form(text: str, check: Callable[[], None]) -> None:
+    """Refuse options inside a text, with the body that asks the same as a question; ``check`` raises ``Refused``."""
+    try:
+        check()
+    except Refused as error:
+        if not (found := looks_like_a_choice(text)):
+            raise
+        title = next((line.strip() for line in text.splitlines() if line.strip()), text)[:LONGEST_TITLE]
+        options = [
+            {"id": chr(ord("a") + at), "label": label, "consequence": "…"} for at, label in enumerate(found[:MOST])
+        ]
+        instead = {"act": "ask_question", "post": "/api/v1/questions", "body": {"title": title, "options": options}}
+        raise Problem(Kind.INVALID, str(error), {"instead": instead}) from error
 
 
 def plan_of(number: int) -> Plan:

@@ -5,7 +5,7 @@ from django.db import transaction
 
 from apps.api.acts.handovers import named
 from apps.api.acts.paging import newest_first
-from apps.api.acts.plans import plan_of
+from apps.api.acts.plans import check_form, plan_of
 from apps.api.acts.registry import Told, act
 from apps.api.acts.waiting import waited
 from apps.api.callers import Caller
@@ -16,6 +16,7 @@ from apps.api.models import Webhook
 from apps.api.schemas.approvals import NewQuestion, QuestionNumber, QuestionsWish, WithdrawWish
 from apps.api.schemas.handovers import HandoverWish
 from apps.api.services.webhooks import add_webhook, secret_of
+from apps.approvals.domain.questions import check_question
 from apps.approvals.models import Question
 from apps.approvals.reading import question_from
 from apps.approvals.selectors import question_as_json, questions
@@ -28,6 +29,7 @@ def ask_question(caller: Caller, wish: NewQuestion) -> Told:
     """Ask people to decide between two to six options, the suggested one first. Silence is never an answer."""
     fields = {"title", "options", "context", "allow_multiple", "deadline"}
     draft = question_from(wish.model_dump(include=fields))
+    check_form(f"{wish.title}\n{wish.context}", lambda: check_question(draft))
     if wish.webhook:
         check_url(wish.webhook)
     plan = plan_of(wish.plan) if wish.plan is not None else None

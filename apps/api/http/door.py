@@ -25,6 +25,7 @@ log = structlog.get_logger(__name__)
 PROBLEM = "application/problem+json"
 LARGEST = 1 << 20  # bytes of a body
 READS = ("GET", "HEAD", "OPTIONS")
+ACCEPTED, COME_AGAIN = 202, 3  # seconds after which something that is being looked at is worth asking for
 View = Callable[..., HttpResponseBase]
 
 
@@ -77,14 +78,20 @@ def _once(request: HttpRequest, caller: Caller, key: str, ask: Callable[[Caller]
     parts = (str(request.method).encode(), request.get_full_path().encode(), request.body)
     fingerprint = hashlib.sha256(b"\n".join(parts)).hexdigest()
 
+    made: list[HttpResponse] = []
+
     def act(claim: Claim) -> Answer:
-        made = ask(replace(caller, first_at=claim.first_at, repeated=claim.repeated))
-        return Answer(made.status_code, made.content.decode(), made.headers.get("Content-Type", ""))
+        response = ask(replace(caller, first_at=claim.first_at, repeated=claim.repeated))
+        made.append(response)
+        kind, body = response.headers.get("Content-Type", ""), response.content.decode()
+        again = response.status_code == ACCEPTED or "Retry-After" in response
+        return Answer(response.status_code, body, kind, ask_again=again)
 
     told = once(token=caller.token, key=key, fingerprint=fingerprint, clock=utcnow, act=act)
+    if not told.replayed:
+        return made[0]
     response = HttpResponse(told.body, status=told.status, content_type=told.content_type)
-    if told.replayed:
-        response["Idempotency-Replayed"] = "true"
+    response["Idempotency-Replayed"] = "true"
     return response
 
 
@@ -96,6 +103,8 @@ def _finished(request: HttpRequest, response: HttpResponse) -> HttpResponse:
         refused["Allow"] = allowed
         return refused
     response["Cache-Control"] = "private, no-cache"
+    if response.status_code == ACCEPTED:
+        response["Retry-After"] = str(COME_AGAIN)
     if request.method in ("GET", "HEAD") and response.status_code == 200:
         tag = f'"{hashlib.sha256(response.content).hexdigest()[:32]}"'
         known = {one.strip().removeprefix("W/") for one in request.headers.get("If-None-Match", "").split(",")}

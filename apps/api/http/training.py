@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
-from ninja import Body, Path, Query, Router
+from ninja import Body, Path, Query, Router, Status
 
 from apps.api.acts import checkpoints, flags, resumes, runs, sweeps
 from apps.api.acts.registry import Told
@@ -51,10 +51,12 @@ def list_checkpoints(request: HttpRequest, run: Path[Word], project: Word = "") 
     response={200: shapes.ProofTold, 202: shapes.ProofTold},
     **about(checkpoints.verify_checkpoint),
 )
-def verify_checkpoint(request: HttpRequest, run: Path[Word], body: Body[shapes.ProofBody], project: Word = "") -> Any:
+def verify_checkpoint(
+    request: HttpRequest, run: Path[Word], body: Body[shapes.ProofBody], project: Word = ""
+) -> Status[Told]:
     wish = shapes.ProofWish(run=run, project=project, path=body.path)
     told = ask(request, checkpoints.verify_checkpoint, wish)
-    return (200 if told["state"] == "proven" else 202), told
+    return Status(200 if told["state"] == "proven" else 202, told)
 
 
 @router.get("/runs/{run}/gate", response=shapes.GateTold, **about(resumes.show_gate))
@@ -78,9 +80,9 @@ def list_resumes(request: HttpRequest, wish: Query[shapes.ResumesWish]) -> Told:
 
 
 @router.post("/resumes", response={201: shapes.AskedTold, 202: shapes.AskedTold}, **about(resumes.request_resume))
-def request_resume(request: HttpRequest, body: Body[shapes.ResumeWish]) -> Any:
+def request_resume(request: HttpRequest, body: Body[shapes.ResumeWish]) -> Status[Told]:
     told = ask(request, resumes.request_resume, body)
-    return (201 if told["state"] == "asked" else 202), told
+    return Status(201 if told["state"] == "asked" else 202, told)
 
 
 @router.get("/resumes/{resume}", response=shapes.ResumeTold, **about(resumes.watch_resume))

@@ -1,9 +1,7 @@
 """Operations on handovers, plans and questions. None approves a plan or answers a question: those are people's."""
 
-from typing import Any
-
 from django.http import HttpRequest
-from ninja import Body, Path, Query, Router
+from ninja import Body, Path, Query, Router, Status
 
 from apps.api.acts import handing_over, handovers, plans, questions
 from apps.api.acts.registry import Told
@@ -21,8 +19,8 @@ def search_handovers(request: HttpRequest, wish: Query[documents.HandoversWish])
 
 
 @router.post("/handovers", response={201: documents.WrittenTold}, **about(handing_over.create_handover))
-def create_handover(request: HttpRequest, body: Body[documents.NewHandover]) -> Any:
-    return 201, ask(request, handing_over.create_handover, body)
+def create_handover(request: HttpRequest, body: Body[documents.NewHandover]) -> Status[Told]:
+    return Status(201, ask(request, handing_over.create_handover, body))
 
 
 @router.get("/handovers/{handover}", response=documents.HandoverWhole, **about(handovers.show_handover))
@@ -53,8 +51,8 @@ def list_plans(request: HttpRequest, wish: Query[shapes.PlansWish]) -> Told:
 
 
 @router.post("/plans", response={201: shapes.PlanTold}, **about(plans.create_plan))
-def create_plan(request: HttpRequest, body: Body[shapes.NewPlan]) -> Any:
-    return 201, ask(request, plans.create_plan, body)
+def create_plan(request: HttpRequest, body: Body[shapes.NewPlan]) -> Status[Told]:
+    return Status(201, ask(request, plans.create_plan, body))
 
 
 @router.get("/plans/{plan}", response=shapes.PlanWhole, **about(plans.show_plan))
@@ -68,23 +66,23 @@ def plan_status(request: HttpRequest, plan: Path[Number], wait: Seconds = 0) -> 
 
 
 @router.post("/plans/{plan}/versions", response={201: shapes.PlanTold}, **about(plans.revise_plan))
-def revise_plan(request: HttpRequest, plan: Path[Number], body: Body[shapes.PlanText]) -> Any:
-    return 201, ask(request, plans.revise_plan, shapes.RevisedPlan(plan=plan, **body.model_dump()))
+def revise_plan(request: HttpRequest, plan: Path[Number], body: Body[shapes.PlanText]) -> Status[Told]:
+    return Status(201, ask(request, plans.revise_plan, shapes.RevisedPlan(plan=plan, **body.model_dump())))
 
 
 @router.post("/plans/{plan}/comments", response={201: shapes.CommentTold}, **about(plans.comment_on_plan))
-def comment_on_plan(request: HttpRequest, plan: Path[Number], body: Body[shapes.CommentBody]) -> Any:
-    return 201, ask(request, plans.comment_on_plan, shapes.CommentWish(plan=plan, **body.model_dump()))
+def comment_on_plan(request: HttpRequest, plan: Path[Number], body: Body[shapes.CommentBody]) -> Status[Told]:
+    return Status(201, ask(request, plans.comment_on_plan, shapes.CommentWish(plan=plan, **body.model_dump())))
 
 
 @router.post("/plans/{plan}/progress", response={201: shapes.PlanTold}, **about(plans.report_progress))
-def report_progress(request: HttpRequest, plan: Path[Number], body: Body[shapes.ProgressBody]) -> Any:
-    return 201, ask(request, plans.report_progress, shapes.ProgressWish(plan=plan, **body.model_dump()))
+def report_progress(request: HttpRequest, plan: Path[Number], body: Body[shapes.ProgressBody]) -> Status[Told]:
+    return Status(201, ask(request, plans.report_progress, shapes.ProgressWish(plan=plan, **body.model_dump())))
 
 
 @router.post("/plans/{plan}/final-report", response={201: shapes.PlanTold}, **about(plans.finish_deploy))
-def finish_deploy(request: HttpRequest, plan: Path[Number], body: Body[shapes.FinalBody]) -> Any:
-    return 201, ask(request, plans.finish_deploy, shapes.FinalWish(plan=plan, **body.model_dump()))
+def finish_deploy(request: HttpRequest, plan: Path[Number], body: Body[shapes.FinalBody]) -> Status[Told]:
+    return Status(201, ask(request, plans.finish_deploy, shapes.FinalWish(plan=plan, **body.model_dump())))
 
 
 @router.get("/questions", response=shapes.QuestionPage, **about(questions.list_questions))
@@ -93,8 +91,8 @@ def list_questions(request: HttpRequest, wish: Query[shapes.QuestionsWish]) -> T
 
 
 @router.post("/questions", response={201: shapes.AskedQuestion}, **about(questions.ask_question))
-def ask_question(request: HttpRequest, body: Body[shapes.NewQuestion]) -> Any:
-    return 201, ask(request, questions.ask_question, body)
+def ask_question(request: HttpRequest, body: Body[shapes.NewQuestion]) -> Status[Told]:
+    return Status(201, ask(request, questions.ask_question, body))
 
 
 @router.get("/questions/{question}", response=shapes.QuestionTold, **about(questions.answer_status))

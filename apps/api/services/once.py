@@ -27,12 +27,16 @@ LONGEST_KEY = 200
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What was answered. ``replayed`` says that it was answered before, and nothing was done now."""
+    """What was answered. ``replayed`` says that it was answered before, and nothing was done now.
+
+    ``ask_again`` is an answer that stands for this moment only, such as 'it is being looked at': it is not kept.
+    """
 
     status: int
     body: str
     content_type: str
     replayed: bool = False
+    ask_again: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +73,7 @@ def once(
     except BaseException:
         _let_go(row)
         raise
-    if answer.status >= 500:
+    if answer.status >= 500 or answer.ask_again:
         _let_go(row)
     return answer
 
@@ -108,6 +112,8 @@ def _taken_over(held: KeptAnswer, now: datetime) -> KeptAnswer:
 def _keep(row: KeptAnswer, answer: Answer) -> None:
     if answer.status >= 500:
         transaction.set_rollback(True)
+        return
+    if answer.ask_again:
         return
     told = {"status": answer.status, "body": answer.body, "content_type": answer.content_type}
     if KeptAnswer.objects.filter(pk=row.pk, claim=row.claim, status=None).update(**told) != 1:
