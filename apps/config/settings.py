@@ -132,6 +132,7 @@ WANDB_API_KEY = env.WANDB_API_KEY
 SLURM_CONF = env.SLURM_CONF
 PUBLIC_URL = env.PUBLIC_URL  # without a slash at its end
 SAMPLE = env.SAMPLE
+TOKEN = env.TOKEN  # of `manage.py mcp`
 
 # Adapters by dotted path: imported by `wiring` modules, and by nobody else.
 SWEEP_SOURCES = {
