@@ -4,11 +4,13 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from django.conf import settings
 from django.db import connection
@@ -38,22 +40,21 @@ def running_web(more: Mapping[str, str] | None = None) -> Iterator[str]:
         *(sys.executable, "-m", "gunicorn", "apps.config.asgi:application", "--bind", f"127.0.0.1:{port}"),
         *("--worker-class", "uvicorn_worker.UvicornWorker", "--workers", "1", "--log-level", "warning"),
     ]
-    process = subprocess.Popen(
-        command, cwd=ROOT, env={**environment(), **(more or {})}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        text=True,
-    )  # fmt: skip
     url = f"http://127.0.0.1:{port}"
-    try:
-        _wait(url, process)
-        yield url
-    finally:
-        process.terminate()
-        said = process.communicate(timeout=20)[0]
-        if "Traceback" in said:
-            sys.stderr.write(said)
+    # A file and no pipe: a server that says much would wait for somebody to read.
+    with tempfile.TemporaryFile("w+") as said:
+        process = subprocess.Popen(
+            command, cwd=ROOT, env={**environment(), **(more or {})}, stdout=said, stderr=subprocess.STDOUT
+        )
+        try:
+            _wait(url, process, said)
+            yield url
+        finally:
+            process.terminate()
+            process.wait(20)
 
 
-def _wait(url: str, process: "subprocess.Popen[str]") -> None:
+def _wait(url: str, process: "subprocess.Popen[bytes]", said: IO[str]) -> None:
     deadline = time.monotonic() + 60
     while True:
         try:
@@ -61,6 +62,6 @@ def _wait(url: str, process: "subprocess.Popen[str]") -> None:
                 return
         except OSError as error:
             if process.poll() is not None or time.monotonic() > deadline:
-                process.kill()
-                raise RuntimeError(f"The web server did not start: {process.communicate()[0]}") from error
+                said.seek(0)
+                raise RuntimeError(f"The web server did not start: {said.read()}") from error
             time.sleep(0.1)
