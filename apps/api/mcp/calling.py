@@ -30,9 +30,9 @@ Who = Callable[[], Caller]
 def call_tool(who: Who, name: str, arguments: dict[str, Any]) -> CallToolResult:
     """Call a tool; a refusal is a result that says so, with a sentence and what to do next."""
     try:
-        return _told(_called(who(), name, arguments))
+        return _told(called(who(), name, arguments))
     except Exception as error:
-        return refused(_problem(error))
+        return refused(problem_from(error))
     finally:
         connections.close_all()  # this thread has its own, and may never be used again
 
@@ -44,12 +44,13 @@ def carry_out(who: Who, act: Act, wish: BaseModel) -> dict[str, Any]:
         _count(caller, act)
         return act(caller, wish)
     except Exception as error:
-        raise _problem(error) from error
+        raise problem_from(error) from error
     finally:
         connections.close_all()
 
 
-def _called(caller: Caller, name: str, arguments: dict[str, Any]) -> dict[str, Any]:
+def called(caller: Caller, name: str, arguments: dict[str, Any]) -> dict[str, Any]:
+    """Return what a tool tells, as its output schema says; ``Problem`` for whatever it refuses."""
     tool = BY_NAME.get(name)
     if tool is None:
         raise Problem(Kind.NOT_FOUND, f"There is no tool '{name[:60]}'; there are: {', '.join(BY_NAME)}.")
@@ -100,7 +101,8 @@ def refused(problem: Problem) -> CallToolResult:
     return CallToolResult(content=[TextContent(text=said + more)], structured_content=told, is_error=True)
 
 
-def _problem(error: Exception) -> Problem:
+def problem_from(error: Exception) -> Problem:
+    """Return any error as a refusal; a defect of ours gets an id that stands in the log."""
     if isinstance(error, SweepboardError):
         return problem_of(error)
     log_id = uuid.uuid4().hex[:12]
