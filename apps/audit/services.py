@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -15,17 +16,32 @@ from apps.core.errors import SweepboardError, Transient
 
 log = structlog.get_logger(__name__)
 LONGEST_HOLD = 900.0  # seconds
+_ANSWERS_FOR: ContextVar[dict[str, str]] = ContextVar("answers_for", default={})  # noqa: B039 - replaced, never changed
+
+
+@contextmanager
+def on_behalf_of(**told: str) -> Iterator[None]:
+    """Add to every event of the block who answers for it, such as a token and its owner."""
+    held = _ANSWERS_FOR.set({**_ANSWERS_FOR.get(), **told})
+    try:
+        yield
+    finally:
+        _ANSWERS_FOR.reset(held)
 
 
 def record(*, type: str, actor: str, subject: str, **detail: Any) -> AuditEvent:
     """Add one event; call it inside the transaction of the act itself."""
+    detail = {**detail, **_ANSWERS_FOR.get()}
     return AuditEvent.objects.create(at=utcnow(), type=type, actor=actor, subject=subject, detail=detail)
 
 
 def record_all(*, type: str, actor: str, acts: Iterable[tuple[str, dict[str, Any]]]) -> None:
     """Add one event for each of ``acts`` (its subject and detail): what one press did to many things at once."""
-    now = utcnow()
-    events = (AuditEvent(at=now, type=type, actor=actor, subject=subject, detail=detail) for subject, detail in acts)
+    now, more = utcnow(), _ANSWERS_FOR.get()
+    events = (
+        AuditEvent(at=now, type=type, actor=actor, subject=subject, detail={**detail, **more})
+        for subject, detail in acts
+    )
     AuditEvent.objects.bulk_create(events, batch_size=1000)
 
 

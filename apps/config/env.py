@@ -52,6 +52,7 @@ REDIS_URL = env.str("REDIS_URL", default="")
 WANDB_BASE_URL = env.str("WANDB_BASE_URL", default="")
 WANDB_API_KEY = env.str("WANDB_API_KEY", default="")
 SLURM_CONF = env.str("SLURM_CONF", default="")
+TOKEN = env.str("SWEEPBOARD_TOKEN", default="")
 
 
 def runtime_dir() -> Path:

@@ -27,6 +27,7 @@ def beat_schedule() -> dict[str, dict[str, Any]]:
         "archive-handovers": _every(config.handovers.archive_seconds, "handovers.archive", Queue.CHECKS),
         "work-of-handovers": _every(config.handovers.work_seconds, "handovers.work", Queue.CHECKS),
         "watch-alerts": _every(20, "alerts.watch", Queue.ACTIONS),
+        "send-answers": _every(5, "api.send_answers", Queue.ACTIONS),
         "thin-out": _every(86_400, "ops.thin_out"),
     }
 

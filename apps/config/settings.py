@@ -8,6 +8,7 @@ import structlog
 from csp.constants import NONE, SELF
 
 from apps.config import env
+from apps.core.redaction import hide_tokens
 
 BASE_DIR = env.BASE_DIR
 HOME = env.HOME
@@ -44,6 +45,7 @@ INSTALLED_APPS = [
     "apps.restart",
     "apps.alerts",
     "apps.board",
+    "apps.api",
     "apps.ops",
     "apps.config",
 ]
@@ -130,6 +132,7 @@ WANDB_API_KEY = env.WANDB_API_KEY
 SLURM_CONF = env.SLURM_CONF
 PUBLIC_URL = env.PUBLIC_URL  # without a slash at its end
 SAMPLE = env.SAMPLE
+TOKEN = env.TOKEN  # of `manage.py mcp`
 
 # Adapters by dotted path: imported by `wiring` modules, and by nobody else.
 SWEEP_SOURCES = {
@@ -228,6 +231,7 @@ LOGGING: dict[str, Any] = {
             "processors": [
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 structlog.processors.format_exc_info,
+                hide_tokens,
                 structlog.processors.LogfmtRenderer(key_order=["timestamp", "level", "event"], bool_as_flag=False),
             ],
             "foreign_pre_chain": _SHARED_LOG_STEPS,

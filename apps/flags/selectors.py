@@ -70,10 +70,11 @@ def open_flags(*, dismissed: bool = False) -> list[OpenFlag]:
         .defer("run__config", "run__summary", "sweep__config", "run__status__chain")
         .order_by(worst, "-opened_at", "-pk")
     )
-    return [_open_flag(flag) for flag in rows[:MOST_SHOWN]]
+    return [open_flag_of(flag) for flag in rows[:MOST_SHOWN]]
 
 
-def _open_flag(flag: Flag) -> OpenFlag:
+def open_flag_of(flag: Flag) -> OpenFlag:
+    """Return a flag as lists see it; fetch its run with status and job, and its sweep with workspace, along."""
     run, sweep = flag.run, flag.sweep
     status = getattr(run, "status", None)
     nodes = status.job.nodes if status and status.job else ""

@@ -224,6 +224,19 @@ class HandoversConfig(_Section):
     )
 
 
+class ApiConfig(_Section):
+    """The agents' door: the JSON API and MCP."""
+
+    reads_per_minute: int = Field(default=600, ge=1, description="requests of one token that change nothing")
+    writes_per_minute: int = Field(default=60, ge=1, description="requests of one token that change something")
+    token_days: int = Field(default=90, ge=1, le=366, description="how long a new token lives, unless it says itself")
+    waiting_at_once: int = Field(
+        default=20, ge=0, description="requests that may wait (?wait=) at once in one web process; more are not kept"
+    )
+    webhook_seconds: int = Field(default=10, ge=1, le=25, description="how long the delivery of an answer may take")
+    webhook_attempts: int = Field(default=8, ge=1, le=20, description="how often it is tried, each wait twice as long")
+
+
 class SweepboardConfig(_Section):
     wandb: WandbConfig = WandbConfig()
     slurm: SlurmConfig = SlurmConfig()
@@ -231,6 +244,7 @@ class SweepboardConfig(_Section):
     logs: LogsConfig = LogsConfig()
     alerts: AlertsConfig = AlertsConfig()
     handovers: HandoversConfig = HandoversConfig()
+    api: ApiConfig = ApiConfig()
     workspace: list[WorkspaceConfig] = []
 
     @model_validator(mode="after")

@@ -8,6 +8,7 @@ from pydantic.fields import FieldInfo
 
 from apps.workspaces.config import (
     AlertsConfig,
+    ApiConfig,
     ClusterConfig,
     HandoversConfig,
     LogsConfig,
@@ -46,6 +47,7 @@ def sample_config() -> str:
         _section("[logs]", "logs", LogsConfig),
         _section("[alerts]", "alerts", AlertsConfig),
         _section("[handovers]", "handovers", HandoversConfig),
+        _section("[api]", "api", ApiConfig),
         _section("[retention]", "retention", RetentionConfig),
         "# One [[workspace]] for each checkout on the shared filesystem.",
         _section("[[workspace]]", "workspace", WorkspaceConfig, leave_out=("sweep_policy",)),

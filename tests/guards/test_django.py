@@ -1,5 +1,6 @@
 """Promises of the running application: every door is guarded, every task is of one kind."""
 
+import json
 import re
 from collections.abc import Iterator
 from io import StringIO
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 from django.apps import apps
 from django.core.management import call_command
+from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from apps.config.celery import app as celery
@@ -15,7 +17,7 @@ from apps.core.permissions import Permission
 from apps.core.tasks import Queue, SweepboardTask
 
 ROOT = Path(__file__).parents[2]
-PUBLIC = {"login/", "healthz", "readyz"}
+PUBLIC = {"login/", "healthz", "readyz", "api/v1/openapi.json"}
 OUT = {"logout/"}  # a POST of whoever is logged in
 TEMPLATES = sorted((ROOT / "templates").rglob("*.html"))
 
@@ -28,20 +30,48 @@ def patterns(resolver: URLResolver, prefix: str = "") -> Iterator[tuple[str, URL
             yield prefix + str(one.pattern), one
 
 
-def test_every_url_is_guarded_by_a_permission_or_public_on_purpose() -> None:
+def needs_a_token(pattern: URLPattern) -> bool:
+    """Behind the agents' door no session counts: a token is asked for there, and each act asks for its scope."""
+    return bool(getattr(pattern.callback, "needs_token", False))
+
+
+def test_every_url_is_guarded_by_a_permission_or_a_token_or_public_on_purpose() -> None:
     unguarded = {
         url
         for url, pattern in patterns(get_resolver())
         if not isinstance(getattr(pattern.callback, "required_permission", None), Permission)
+        and not needs_a_token(pattern)
     }
     assert unguarded == PUBLIC | OUT
 
 
-def test_only_the_public_urls_need_no_log_in() -> None:
+def test_only_the_public_urls_need_neither_a_log_in_nor_a_token() -> None:
     open_doors = {
-        url for url, pattern in patterns(get_resolver()) if not getattr(pattern.callback, "login_required", True)
+        url
+        for url, pattern in patterns(get_resolver())
+        if not getattr(pattern.callback, "login_required", True) and not needs_a_token(pattern)
     }
     assert open_doors == PUBLIC
+
+
+def test_the_doors_that_take_a_token_are_those_of_the_agents_and_open_to_nobody_without_one() -> None:
+    doors = {url for url, pattern in patterns(get_resolver()) if needs_a_token(pattern)}
+    assert doors
+    assert all(url.startswith("api/v1/") or url == "mcp" for url in doors)
+    for url in doors:
+        path = "/" + re.sub(r"<[^>]+>", "1", url)
+        for method in ("get", "post", "put", "delete", "patch"):
+            assert getattr(Client(), method)(path).status_code == 401, (method, path)
+
+
+def test_every_operation_of_the_api_is_an_act_that_names_its_scope() -> None:
+    from apps.api.acts.registry import ACTS
+    from apps.api.views.docs import document
+
+    operations = [one for methods in json.loads(document())["paths"].values() for one in methods.values()]
+    assert {one["operationId"]: one["x-scope"] for one in operations} == {
+        name: act.scope.value for name, act in ACTS.items()
+    }
 
 
 def our_tasks() -> dict[str, object]:

@@ -8,6 +8,7 @@ import pytest
 import time_machine
 from django.test import Client
 
+from apps.api import limits
 from apps.core.permissions import Role
 from apps.slurm.ports import Submission
 from apps.sweeps.ports import RunJob
@@ -51,6 +52,12 @@ def world(settings: Any, tmp_path: Path, workspace_root: Path, redis_server: str
 def glue(world: World, db: None) -> Workspace:
     """The workspace of `world`, in the database."""
     return apply_config(config=current_config())[0]
+
+
+@pytest.fixture(autouse=True)
+def _nobody_was_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tokens of one number are in many tests; what one test asked must not use up the limit of the next."""
+    monkeypatch.setattr(limits, "COUNTERS", limits.Counters())
 
 
 def client_of(role: Role | None) -> Client:

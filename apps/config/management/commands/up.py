@@ -166,12 +166,12 @@ def _celery(part: str) -> list[str]:
 
 def _gunicorn() -> list[str]:
     return [
-        *(PYTHON, "-m", "gunicorn", "apps.config.wsgi:application", "--bind", f"{env.HOST}:{env.PORT}"),
+        *(PYTHON, "-m", "gunicorn", "apps.config.asgi:application", "--bind", f"{env.HOST}:{env.PORT}"),
         *(
+            "--worker-class",
+            "uvicorn_worker.UvicornWorker",
             "--workers",
             "2",
-            "--threads",
-            "4",
             "--worker-tmp-dir",
             str(env.runtime_dir()),
             "--log-level",

@@ -1,0 +1,39 @@
+"""Where an answer may be sent, how a delivery is signed, and when it is tried again. Pure."""
+
+import hashlib
+import hmac
+from datetime import datetime, timedelta
+from urllib.parse import urlsplit
+
+from apps.core.errors import Permanent
+
+FIRST_WAIT = timedelta(seconds=5)
+LONGEST_WAIT = timedelta(hours=1)
+
+
+def check_url(url: str) -> None:
+    """Raise unless an answer can be sent to this address: http or https, a host, and no name and password in it."""
+    try:
+        parts = urlsplit(url)
+        named = bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:
+        named = False
+    if not named or parts.scheme not in ("http", "https") or parts.username or any(ord(c) <= 32 for c in url):
+        raise Permanent("A webhook is an http or https address with a host, without a name and password in it.")
+    if not url.isascii():
+        raise Permanent("A webhook's address is written in ASCII; encode what is not.")
+
+
+def secret_from(key: str, nonce: str) -> str:
+    """Return the secret of one webhook, 64 hex digits: made of the server's key, so that none is kept."""
+    return hmac.new(key.encode(), f"sweepboard webhook {nonce}".encode(), hashlib.sha256).hexdigest()
+
+
+def signature_of(secret: str, body: bytes) -> str:
+    """Return what stands in ``X-Sweepboard-Signature``: the HMAC-SHA256 of the body, as GitHub writes its own."""
+    return "sha256=" + hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
+
+
+def next_try(attempts: int, now: datetime) -> datetime:
+    """Return when to try again after so many tries: 5 seconds, then twice as long each time, an hour at most."""
+    return now + min(LONGEST_WAIT, FIRST_WAIT * (1 << min(attempts - 1, 12)))

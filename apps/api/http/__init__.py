@@ -1,0 +1,1 @@
+"""The JSON API: what of HTTP it needs, and its operations."""

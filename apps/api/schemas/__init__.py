@@ -1,0 +1,1 @@
+"""The shapes of what is asked at the agents' door, and of what is told."""

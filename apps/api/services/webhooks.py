@@ -1,0 +1,110 @@
+"""Sending the answer to a question to whoever asked: a row first, driven until it is delivered or given up."""
+
+import json
+import secrets
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+import structlog
+from django.conf import settings
+from django.db.models import F, Q
+
+from apps.api.domain.webhooks import next_try, secret_from, signature_of
+from apps.api.models import Token, Webhook
+from apps.approvals.models import Question
+from apps.approvals.selectors import question_as_json
+from apps.workspaces.config import ApiConfig
+
+log = structlog.get_logger(__name__)
+LEASE = timedelta(seconds=60)  # longer than one delivery may take
+Post = Callable[[str, bytes, dict[str, str], float], int]
+
+
+class Undelivered(Exception):
+    """The other side did not take it; the text says why."""
+
+
+def add_webhook(*, question: Question, token: Token, url: str, now: datetime) -> Webhook:
+    """Note where the answer to a question is sent; of a question that was asked before, the first place stands."""
+    told = {"token": token, "url": url, "nonce": secrets.token_hex(16), "next_at": now}
+    return Webhook.objects.get_or_create(question=question, defaults=told)[0]
+
+
+def secret_of(hook: Webhook) -> str:
+    return secret_from(settings.SECRET_KEY, hook.nonce)
+
+
+def due_webhooks(now: datetime) -> list[int]:
+    """Return those whose question has its end, and whose next try is due."""
+    rows = Webhook.objects.filter(_free(now)).exclude(question__state="open")
+    return list(rows.order_by("next_at").values_list("pk", flat=True)[:200])
+
+
+def _free(now: datetime) -> Q:
+    return Q(state="waiting", next_at__lte=now) & (Q(claimed_at=None) | Q(claimed_at__lt=now - LEASE))
+
+
+def deliver(*, webhook_pk: int, post: Post, clock: Callable[[], datetime], config: ApiConfig) -> str:
+    """Send one answer, unless somebody else does; return the state of the row, ``gone`` where there is none.
+
+    A try that was broken off may have arrived: the receiver knows a delivery by its number, which stays the same.
+    """
+    now = clock()
+    claimed = Webhook.objects.filter(_free(now), pk=webhook_pk).exclude(question__state="open")
+    if claimed.update(claimed_at=now, attempts=F("attempts") + 1) != 1:
+        return Webhook.objects.filter(pk=webhook_pk).values_list("state", flat=True).first() or "gone"
+    hook = Webhook.objects.select_related("question__answer").get(pk=webhook_pk)
+    body = json.dumps(question_as_json(hook.question)).encode()
+    headers = {
+        "Content-Type": "application/json",
+        "User-Agent": "Sweepboard",
+        "X-Sweepboard-Delivery": str(hook.pk),
+        "X-Sweepboard-Signature": signature_of(secret_of(hook), body),
+    }
+    try:
+        status = post(hook.url, body, headers, config.webhook_seconds)
+    except Undelivered as error:
+        return _again(hook, str(error), clock(), config)
+    if 200 <= status < 300:
+        return _close(hook, "done", f"taken with status {status}", clock())
+    return _again(hook, f"answered with status {status}", clock(), config)
+
+
+def _again(hook: Webhook, said: str, now: datetime, config: ApiConfig) -> str:
+    if hook.attempts >= config.webhook_attempts:
+        log.warning("api.webhook.given_up", webhook=hook.pk, said=said)
+        return _close(hook, "failed", f"given up after {hook.attempts} tries: {said}", now)
+    _close(hook, "waiting", said, now, next_at=next_try(hook.attempts, now), finished_at=None)
+    return "waiting"
+
+
+def _close(hook: Webhook, state: str, said: str, now: datetime, **values: Any) -> str:
+    told = {"state": state, "said": said[:300], "claimed_at": None, "finished_at": now, **values}
+    Webhook.objects.filter(pk=hook.pk).update(**told)
+    return state
+
+
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    """A redirect is an answer like another: what is signed for one place goes to no other."""
+
+    def redirect_request(self, *args: Any, **kwargs: Any) -> None:
+        return None
+
+
+def post_by_http(url: str, body: bytes, headers: dict[str, str], seconds: float) -> int:
+    """Send a body by POST and return the status; ``Undelivered`` where no answer came within ``seconds``."""
+    opener = urllib.request.build_opener(_NoRedirect)
+    request = urllib.request.Request(url, body, headers, method="POST")  # noqa: S310 - check_url saw to http and https
+    try:
+        with opener.open(request, timeout=seconds) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code
+    except (OSError, ValueError) as error:  # a name that is none, a refused connection, a time-out, no HTTP
+        raise Undelivered(f"not delivered: {getattr(error, 'reason', error)}") from error
+    except Exception as error:  # http.client's own: whatever the other side says is no reason to stop the worker
+        raise Undelivered(f"not delivered: {type(error).__name__}") from error

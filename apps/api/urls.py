@@ -1,0 +1,28 @@
+"""The agents' door: the pages of tokens, the JSON API, and what answers where MCP is not served."""
+
+from django.urls import URLPattern, path
+
+from apps.api.http.api import api
+from apps.api.http.door import guarded
+from apps.api.views import docs, mcp_absent, tokens
+
+app_name = "tokens"
+
+
+def _operations() -> list[URLPattern]:
+    """The API's operations, each behind the door, where tokens are checked."""
+    found = [one for one in api.urls[0] if isinstance(one, URLPattern) and one.name != "api-root"]
+    for pattern in found:
+        pattern.callback = guarded(pattern.callback)
+    return [path(f"api/v1/{one.pattern}", one.callback, name=f"api-{one.name}") for one in found]
+
+
+urlpatterns = [
+    path("tokens", tokens.tokens_page, name="tokens"),
+    path("tokens/<int:pk>/revoke", tokens.revoke, name="revoke"),
+    path("api/v1/openapi.json", docs.openapi, name="openapi"),
+    path("api/v1/docs", docs.docs_page, name="docs"),
+    *_operations(),
+    path("api/v1/<path:rest>", docs.missing, name="missing"),
+    path("mcp", mcp_absent.needs_asgi, name="mcp"),
+]

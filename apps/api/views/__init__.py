@@ -1,0 +1,1 @@
+"""The pages of tokens, and the page that describes the API."""
