@@ -25,6 +25,7 @@ def beat_schedule() -> dict[str, dict[str, Any]]:
         "prove-newest": _every(3600, "checkpoints.prove_newest", Queue.CHECKS),
         "scan-handovers": _every(config.handovers.scan_seconds, "handovers.scan"),
         "archive-handovers": _every(config.handovers.archive_seconds, "handovers.archive", Queue.CHECKS),
+        "scan-worktrees": _every(config.worktrees.scan_seconds, "worktrees.scan"),
         "watch-alerts": _every(20, "alerts.watch", Queue.ACTIONS),
         "thin-out": _every(86_400, "ops.thin_out"),
     }

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from apps.core.children import ends_with_parent
 from apps.core.errors import Permanent, Transient
@@ -82,9 +83,12 @@ class Git:
     def lines(self, folder: Path, arguments: Sequence[str], *, stdin: bytes = b"") -> Iterator[bytes]:
         """Yield what git prints line by line, for answers that are too large to hold; errors as in ``ask``."""
         self.asked += 1
-        with tempfile.TemporaryFile() as told, tempfile.TemporaryFile() as wrong, _started(
-            self.argv(folder, arguments), told, wrong, stdin, self._environment()
-        ) as child, _ends(child, self._seconds) as late:
+        with (
+            tempfile.TemporaryFile() as told,
+            tempfile.TemporaryFile() as wrong,
+            _started(self.argv(folder, arguments), told, wrong, stdin, self._environment()) as child,
+            _ends(child, self._seconds) as late,
+        ):
             yield from child.stdout or ()
             child.wait()
             if late.is_set():
@@ -101,7 +105,7 @@ class Git:
 
 @contextmanager
 def _started(
-    argv: list[str], told: "tempfile._TemporaryFileWrapper[bytes]", wrong: "tempfile._TemporaryFileWrapper[bytes]",
+    argv: list[str], told: IO[bytes], wrong: IO[bytes],
     stdin: bytes, environment: dict[str, str],
 ) -> Iterator["subprocess.Popen[bytes]"]:  # fmt: skip
     """Start a child that reads ``stdin`` from a file, so that it can never wait for us while we wait for it."""
@@ -110,7 +114,7 @@ def _started(
     try:
         child = subprocess.Popen(
             argv, stdin=told, stdout=subprocess.PIPE, stderr=wrong, env=environment,
-            preexec_fn=ends_with_parent(signal.SIGKILL),
+            preexec_fn=ends_with_parent(signal.SIGKILL),  # noqa: PLW1509 - as everywhere here: it only asks the kernel
         )  # fmt: skip
     except (OSError, ValueError) as error:
         raise Transient(f"git cannot be run: {getattr(error, 'strerror', None) or error}.") from error

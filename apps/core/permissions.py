@@ -37,6 +37,8 @@ class Permission(StrEnum):
     OVERRIDE_GATE = "override-gate"
     ANSWER_QUESTIONS = "answer-questions"
     APPROVE_PLANS = "approve-plans"
+    MAKE_WORKTREES = "make-worktrees"
+    CLEAN_WORKTREES = "clean-worktrees"
     MANAGE_ALERTS = "manage-alerts"
     MANAGE_USERS = "manage-users"
 

@@ -4,6 +4,7 @@ would be wrong, and nothing is ever asked of a terminal.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -70,6 +71,12 @@ class Looked:
     newest: datetime | None
 
 
+@dataclass(frozen=True, slots=True)
+class Clone:
+    path: Path
+    branch: str = ""
+
+
 class GitRepository(Protocol):
     """Facts of a repository and its worktrees, and the few acts on them."""
 
@@ -106,14 +113,36 @@ class GitRepository(Protocol):
     def act(self, root: Path, arguments: Sequence[str]) -> str:
         """Run one act; what git said."""
 
-    def remotes_of(self, checkout: Path) -> list[str]:
-        """The addresses of a checkout's remotes."""
+    def stamp(self, root: Path) -> str:
+        """A text that changes when a branch, a head or a worktree's record does; no process is started for it."""
+
+    def lock(self, root: Path) -> AbstractContextManager[None]:
+        """Hold the repository against another act of ours; ``Transient`` where it stays taken."""
 
     def commit_of(self, root: Path, name: str) -> str:
         """The commit that a name means; ``Permanent`` where it means none."""
 
     def may_be_branch(self, root: Path, name: str) -> bool:
         """Whether git takes this for a branch's name."""
+
+
+class CheckoutFiles(Protocol):
+    """What lies in checkouts. Nothing is changed, links are not followed, and every walk is bounded."""
+
+    def names(self, checkout: Path) -> tuple[str, ...]:
+        """The names of the practice's table that lie at a checkout's root."""
+
+    def look(
+        self, checkout: Path, main: Path, status: Status | None, tracked: Iterable[str],
+        shared: Sequence[str], links_into: Sequence[Path], *, measure: bool = True,
+    ) -> Looked:  # fmt: skip
+        """Resources, what only lies there, size; ``shared`` are the table's names that the main checkout has."""
+
+    def stamp(self, checkout: Path, folder: Path | None) -> str:
+        """A text that changes when the checkout's index, head or one of the table's names does."""
+
+    def clones(self, main: Path, beside: Iterable[Path]) -> list[Clone]:
+        """Clones of the repository at ``main``, in the folders in which ``beside`` lie."""
 
 
 class PickSource(Protocol):

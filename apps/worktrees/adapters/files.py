@@ -9,9 +9,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from apps.core.files import is_inside
+from apps.worktrees.adapters.clones import clones_of
+from apps.worktrees.adapters.own_files import stamp_of
 from apps.worktrees.domain.facts import Held, Place, Resource
 from apps.worktrees.domain.table import LOCAL, OWN, is_either, is_made_again, is_of_the_table, is_shared
-from apps.worktrees.ports import Looked, Status
+from apps.worktrees.ports import Clone, Looked, Status
 
 MOST_ENTRIES = 200_000
 COMPARED_BYTES = 1 << 20
@@ -43,7 +45,7 @@ class CheckoutFiles:
     def names(self, checkout: Path) -> tuple[str, ...]:
         """Return the names of the practice's table that lie at a checkout's root."""
         try:
-            return tuple(sorted(name for name in os.listdir(checkout) if is_of_the_table(name)))
+            return tuple(sorted(one.name for one in checkout.iterdir() if is_of_the_table(one.name)))
         except OSError:
             return ()
 
@@ -65,21 +67,15 @@ class CheckoutFiles:
         found = (_resource(checkout, main, name, name in known, name in ignored, links_into) for name in wanted)
         return Looked(tuple(found), held, size, newest)
 
+    def stamp(self, checkout: Path, folder: Path | None) -> str:
+        own = [folder / "index", folder / "HEAD"] if folder else []
+        return stamp_of([*own, checkout, *(checkout / name for name in dict.fromkeys((*OWN, *self.names(checkout))))])
+
+    def clones(self, main: Path, beside: Iterable[Path]) -> list[Clone]:
+        return clones_of(main, beside)
+
     def _budget(self) -> Budget:
         return Budget(self._entries, time.monotonic() + self._seconds)
-
-
-def stamp_of(paths: Iterable[Path]) -> str:
-    """Return size, time and inode of each path, links themselves; what is missing counts too."""
-    return "|".join(_stamp(path) for path in paths)
-
-
-def _stamp(path: Path) -> str:
-    try:
-        found = path.lstat()
-    except OSError:
-        return "-"
-    return f"{found.st_size}:{found.st_mtime_ns}:{found.st_ino}"
 
 
 def _is_common(name: str) -> bool:
@@ -94,7 +90,7 @@ def _resource(
         return Resource(name, Place.MISSING, "", tracked, ignored)
     if not path.is_symlink():
         return Resource(name, Place.LOCAL, "", tracked, ignored)
-    target = os.readlink(path)
+    target = str(path.readlink())
     return Resource(name, _place_of_link(path, checkout, main, name, links_into), target, tracked, ignored)
 
 
@@ -116,9 +112,12 @@ def _held(checkout: Path, main: Path, status: Status, budget: Budget) -> tuple[H
     """What git does not have and no tool makes again; copies of what the main checkout has are none."""
     found: list[Held] = []
     try:
-        for relative, ignored in [*((one, False) for one in status.untracked), *((one, True) for one in status.ignored)]:
+        for relative, ignored in [
+            *((one, False) for one in status.untracked),
+            *((one, True) for one in status.ignored),
+        ]:
             name = relative.rstrip("/")
-            if name in OWN and name != "CLAUDE" or is_made_again(name):
+            if (name in OWN and name != "CLAUDE") or is_made_again(name):
                 continue
             files = [
                 one for one in _files(checkout / name, budget)
@@ -132,7 +131,7 @@ def _held(checkout: Path, main: Path, status: Status, budget: Budget) -> tuple[H
 
 
 def _files(path: Path, budget: Budget) -> Iterator[Path]:
-    """Yield every file at or below ``path``; links are not followed and hold nothing. ``TooLong`` at the budget's end."""
+    """Yield every file at or below ``path``; links hold nothing. ``TooLong`` at the budget's end."""
     budget.take()
     try:
         mode = path.lstat().st_mode
@@ -182,7 +181,10 @@ def _bytes(path: Path) -> int:
 
 def _size(checkout: Path, budget: Budget) -> int | None:
     try:
-        return sum(_bytes(path) for path in _files(checkout, budget))
+        below = [one for one in checkout.iterdir() if one.name != ".git"]
+        return sum(_bytes(path) for one in below for path in _files(one, budget))
+    except OSError:
+        return None
     except TooLong:
         return None
 

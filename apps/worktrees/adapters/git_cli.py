@@ -3,11 +3,13 @@
 import os
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from apps.core.errors import Transient
 from apps.core.git import Git, GitRefused
 from apps.handovers.adapters.checkouts import small_text
+from apps.worktrees.adapters.own_files import held, stamp_of_repository
 from apps.worktrees.adapters.parsing import entries_in, patch_ids, status_in
 from apps.worktrees.domain.merging import History, Noted, noted_in
 from apps.worktrees.ports import Entry, NoRepository, Ref, Status
@@ -17,8 +19,8 @@ ACT_SECONDS = 300.0
 MOST_COMMITS = 200_000
 LOG_BYTES = 4 << 20
 _BUSY = {
-    "rebase-merge": "a rebase", "rebase-apply": "a rebase", "MERGE_HEAD": "a merge", "CHERRY_PICK_HEAD": "a cherry-pick",
-    "REVERT_HEAD": "a revert", "BISECT_LOG": "a bisect",
+    "rebase-merge": "a rebase", "rebase-apply": "a rebase", "MERGE_HEAD": "a merge",
+    "CHERRY_PICK_HEAD": "a cherry-pick", "REVERT_HEAD": "a revert", "BISECT_LOG": "a bisect",
 }  # fmt: skip
 
 
@@ -83,21 +85,25 @@ class GitCli:
 
     def _trees(self, root: Path, shas: Sequence[str]) -> dict[str, str]:
         wanted = list(dict.fromkeys(shas))
-        told = self.git.ask(root, ["cat-file", "--batch-check=%(objectname)"], stdin=_lines(f"{one}^{{tree}}" for one in wanted))
+        told = self.git.ask(
+            root, ["cat-file", "--batch-check=%(objectname)"], stdin=_lines(f"{one}^{{tree}}" for one in wanted)
+        )
         return dict(zip(wanted, told.split("\n"), strict=False))
 
     def adds_nothing(self, root: Path, base: str, tip: str) -> bool:
         common = self._common(root)
         with tempfile.TemporaryDirectory(prefix="sweepboard-objects-") as scratch:
-            held = str((common / "objects").resolve())
+            objects = str((common / "objects").resolve())
             git = Git(
                 seconds=self._seconds,
                 program=self._program,
-                environment={"GIT_OBJECT_DIRECTORY": scratch, "GIT_ALTERNATE_OBJECT_DIRECTORIES": held},
+                environment={"GIT_OBJECT_DIRECTORY": scratch, "GIT_ALTERNATE_OBJECT_DIRECTORIES": objects},
             )
             self.git.asked += 1
             # Without a work tree no attribute of it can name a driver that would be run.
-            said = git.run(root, [f"--git-dir={common}", "-c", "core.bare=true", "merge-tree", "--write-tree", base, tip])
+            said = git.run(
+                root, [f"--git-dir={common}", "-c", "core.bare=true", "merge-tree", "--write-tree", base, tip]
+            )
         if said.status > 1:
             raise Transient(f"git merge-tree said: {said.words or 'nothing'}.")
         tree = said.text.split("\n", 1)[0].strip()
@@ -135,9 +141,11 @@ class GitCli:
     def act(self, root: Path, arguments: Sequence[str]) -> str:
         return self.git.ask(root, arguments, seconds=max(ACT_SECONDS, self._seconds))
 
-    def remotes_of(self, checkout: Path) -> list[str]:
-        said = self.git.run(checkout, ["config", "--get-regexp", r"^remote\..*\.url$"])
-        return [line.partition(" ")[2] for line in said.text.splitlines()] if not said.status else []
+    def stamp(self, root: Path) -> str:
+        return stamp_of_repository(self._common(root))
+
+    def lock(self, root: Path) -> AbstractContextManager[None]:
+        return held(self._common(root) / "sweepboard-worktrees.lock")
 
     def commit_of(self, root: Path, name: str) -> str:
         try:
@@ -161,14 +169,14 @@ def _rounds(
     rounds: list[dict[str, tuple[str, str]]] = []
     for one, other in pairs:
         key = trees[other]
-        for held in rounds:
-            if key not in held:
-                held[key] = (one, other)
+        for taken in rounds:
+            if key not in taken:
+                taken[key] = (one, other)
                 break
         else:
             rounds.append({key: (one, other)})
     return [
-        ([f"{trees[other]} {trees[one]}" for one, other in held.values()], list(held.values())) for held in rounds
+        ([f"{trees[other]} {trees[one]}" for one, other in taken.values()], list(taken.values())) for taken in rounds
     ]
 
 

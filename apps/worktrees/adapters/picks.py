@@ -17,10 +17,9 @@ from apps.core.errors import SweepboardError
 from apps.core.git import Git, GitRefused
 from apps.worktrees.adapters.git_cli import GitCli
 from apps.worktrees.adapters.parsing import status_in
-from apps.worktrees.domain.picking import Change, Commit, Trial
+from apps.worktrees.domain.picking import SCRATCH, Change, Commit, Trial, is_scratch
 
 log = structlog.get_logger(__name__)
-SCRATCH = "sweepboard-scratch-"
 _HUNK = re.compile(rb"@@ -(\d+)(?:,(\d+))? \+\d+(?:,(\d+))? @@")
 _SHA = re.compile(rb"[0-9a-f]{40,64}\n")
 _BLAMED = re.compile(r"^([0-9a-f]{40,64}) \d+ \d+", re.MULTILINE)
@@ -98,7 +97,9 @@ class GitPicks(GitCli):
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
             self._step("scratch")
-            git.ask(root, ["worktree", "add", "--quiet", "--detach", "--lock", "--reason", _reason(), str(folder), target])
+            git.ask(
+                root, ["worktree", "add", "--quiet", "--detach", "--lock", "--reason", _reason(), str(folder), target]
+            )
             yield git, folder
         finally:
             self._remove(root, folder)
@@ -121,10 +122,6 @@ class GitPicks(GitCli):
             self.git.run(root, ["worktree", "remove", "--force", "--force", str(folder)])
         except SweepboardError as error:
             log.warning("worktrees.scratch.stays", path=str(folder), error=str(error))
-
-
-def is_scratch(path: Path) -> bool:
-    return path.parent.name.startswith(SCRATCH)
 
 
 def _reason() -> str:

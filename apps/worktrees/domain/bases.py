@@ -58,7 +58,9 @@ def best_of(merges: Iterable[tuple[Base, Merge]]) -> tuple[Base | None, Merge]:
         for base, merge in found:
             if wanted(merge):
                 return base, merge
-    return None, Merge(How.UNKNOWN, "", "No base branch is known: neither origin/HEAD nor main, and none is configured.")
+    return None, Merge(
+        How.UNKNOWN, "", "No base branch is known: neither origin/HEAD nor main, and none is configured."
+    )
 
 
 def unpushed_of(

@@ -91,7 +91,7 @@ class Facts:
     of the files that are not committed. ``changes``, ``unpushed``, ``held`` and ``size`` (bytes) are None where they
     cannot be told; ``unpushed`` counts commits whose work is neither on a remote nor, without any remote, in the base.
     ``key`` and ``focus`` are what its `CLAUDE.md` says. ``busy`` names what git is in the middle of.
-    ``problems`` are sentences: what could not be asked.
+    ``links`` are links that git does not have. ``problems`` are sentences: what could not be asked.
     """
 
     path: str
@@ -110,6 +110,7 @@ class Facts:
     resources: tuple[Resource, ...] = ()
     held: tuple[Held, ...] | None = None
     dirty_paths: tuple[str, ...] = ()
+    links: tuple[str, ...] = ()
     locked: str | None = None
     prunable: str = ""
     busy: str = ""
@@ -136,6 +137,7 @@ def facts_from(told: dict[str, Any]) -> Facts:
             "resources": tuple(Resource(**{**one, "place": Place(one["place"])}) for one in told["resources"]),
             "held": None if told["held"] is None else tuple(Held(**one) for one in told["held"]),
             "dirty_paths": tuple(told["dirty_paths"]),
+            "links": tuple(told["links"]),
             "problems": tuple(told["problems"]),
         }
     )

@@ -23,7 +23,7 @@ def findings_of(facts: Facts) -> tuple[Finding, ...]:
         return (_clone(facts),)
     if facts.prunable:
         return (_prunable(facts),)
-    return tuple((*_own(facts), *_shared(facts), *_local(facts), *_after_the_merge(facts)))
+    return (*_own(facts), *_shared(facts), *_local(facts), *_after_the_merge(facts))
 
 
 def _clone(facts: Facts) -> Finding:

@@ -10,7 +10,7 @@ several files of one area and its subject names several things ('Fix the loader 
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
+from pathlib import PurePath, PurePosixPath
 
 HOLDS_CODE = ("src", "apps", "lib", "packages")
 _ALONG = (
@@ -23,6 +23,7 @@ _ALONG_WORDS = re.compile(r"\b(unit |its |their |the )?(tests?|docs?|documentati
 _SEVERAL = re.compile(r"\S+\s*(?:;|\+|\band\b|\bas well as\b|\balso\b|\bplus\b| & )\s*(?P<rest>\S.*)", re.IGNORECASE)
 _LIST = re.compile(r"^\s*(?:[-*•]|\d+[.)])\s+\S", re.MULTILINE)
 MOSTLY = 0.8
+SCRATCH = "sweepboard-scratch-"  # the folder of a scratch worktree is named so
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +109,11 @@ class Plan:
     left_out: tuple[tuple[Commit, str], ...] = ()
     fallback: tuple[Fallback, ...] = ()
     problems: tuple[str, ...] = field(default=())
+
+
+def is_scratch(path: PurePath) -> bool:
+    """Tell whether a worktree is one in which picks are tried, which is gone in a moment."""
+    return path.parent.name.startswith(SCRATCH)
 
 
 def area_of(path: str) -> str:

@@ -9,13 +9,12 @@ import structlog
 
 from apps.core.errors import SweepboardError
 from apps.handovers.domain.index import pointer_in
-from apps.handovers.ports import DocumentStore
-from apps.worktrees.adapters.files import CheckoutFiles
-from apps.worktrees.adapters.picks import is_scratch
+from apps.handovers.ports import DocumentStore, IndexFile
 from apps.worktrees.domain.bases import Base, Branches, best_of, unpushed_of
 from apps.worktrees.domain.facts import Facts, How, Merge
 from apps.worktrees.domain.merging import Evidence, History, Noted, judge
-from apps.worktrees.ports import Entry, GitRepository, Status
+from apps.worktrees.domain.picking import is_scratch
+from apps.worktrees.ports import CheckoutFiles, Entry, GitRepository, Status
 
 log = structlog.get_logger(__name__)
 MOST_COMPARED = 5000  # commits of the base whose patches are compared; beyond that nothing can be told by patches
@@ -49,6 +48,7 @@ class Repository:
     standing: Mapping[str, Told]
     tracked: frozenset[tuple[str, str]]
     shared: tuple[str, ...]
+    prunable: tuple[str, ...] = ()
 
 
 def look_at(root: Path, tools: Tools, *, base: str = "", links_into: Sequence[Path] = ()) -> list[Facts]:
@@ -77,9 +77,12 @@ def look_at_branches(root: Path, tools: Tools, *, base: str = "", only: Iterable
     main = every[0].path
     shared = tools.files.names(main)
     heads = [one.head for one in entries if not one.prunable]
-    tracked = tools.git.tracked(root, ((head, name) for head in dict.fromkeys(heads) for name in _names(entries, tools, shared)))
+    tracked = tools.git.tracked(
+        root, ((head, name) for head in dict.fromkeys(heads) for name in _names(entries, tools, shared))
+    )
     standing = _standing(root, entries, branches, bases, tools)
-    return Repository(tuple(entries), main, standing, frozenset(tracked), shared)
+    prunable = tuple(str(one.path) for one in every if one.prunable)
+    return Repository(tuple(entries), main, standing, frozenset(tracked), shared, prunable)
 
 
 def _names(entries: Sequence[Entry], tools: Tools, shared: Sequence[str]) -> list[str]:
@@ -178,11 +181,16 @@ def look_at_checkout(
         active_at=max((one for one in (facts.active_at, seen.newest) if one), default=None),
         changes=replace(status.changes, untracked=len(dirty[1])) if status and dirty else None,
         dirty_paths=(dirty[0] + dirty[1])[:50] if dirty else (),
+        links=_links(status, entry.path) if status else (),
         size=seen.size, held=seen.held, resources=seen.resources,
         has_index=index.data is not None if index.problem is None else index.path.exists(),
         key=pointer.key if pointer else "", focus=pointer.focus if pointer else "",
-        problems=(*problems, *((index.problem.sentence,) if index.problem and index.problem.id == "unreadable" else ())),
+        problems=(*problems, *_unread(index)),
     )  # fmt: skip
+
+
+def _unread(index: IndexFile) -> tuple[str, ...]:
+    return (index.problem.sentence,) if index.problem and index.problem.id == "unreadable" else ()
 
 
 def _work(status: Status, checkout: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -195,3 +203,7 @@ def _work(status: Status, checkout: Path) -> tuple[tuple[str, ...], tuple[str, .
     return tuple(one for one in status.dirty if one not in untracked), new
 
 
+def _links(status: Status, checkout: Path) -> tuple[str, ...]:
+    """Links that git does not have, ignored or not; they hold nothing, and `git worktree remove` minds them."""
+    here = dict.fromkeys(one.rstrip("/") for one in (*status.untracked, *status.ignored))
+    return tuple(one for one in here if (checkout / one).is_symlink())

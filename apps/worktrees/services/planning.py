@@ -74,7 +74,7 @@ def _needs(
     git: PickSource, root: Path, open_: Sequence[Commit], commits: Sequence[Commit],
     changes: Mapping[str, Sequence[Change]], target: str, problems: list[str],
 ) -> dict[str, list[Needs]]:  # fmt: skip
-    """By files first, then by lines: who wrote the lines that a change stands on, of the commits that are to be picked."""
+    """By files first, then by lines: who of the commits to be picked wrote the lines that a change stands on."""
     shas = [one.sha for one in open_]
     needs = needed_by_files(shas, changes)
     mine, asked = set(shas), 0
@@ -123,8 +123,10 @@ def _pick(commit: Commit, changes: Sequence[Change], needs: Sequence[Needs], tri
     about = f"About {', '.join(concerns)}." if concerns else "It changes no file."
     if concern and concern not in concerns:
         about = f"About {', '.join(concerns)}; taken because a commit about {concern} needs it."
-    after = "After " + "; ".join(f"{one.sha[:8]}, because {one.why}" for one in needs) + "." if needs else (
-        "It needs no other of these commits."
+    after = (
+        "After " + "; ".join(f"{one.sha[:8]}, because {one.why}" for one in needs) + "."
+        if needs
+        else ("It needs no other of these commits.")
     )
     return Pick(commit, concerns, mixes(commit, changes), tuple(needs), trial, f"{about} {after}", tuple(changes))
 
