@@ -143,7 +143,8 @@ def mixes(commit: Commit, changes: Sequence[Change]) -> str:
     own = [one for one in changes if area_of(one.path) in concerns]
     if len(concerns) > 1:
         share = max(_lines(own, concern) for concern in concerns) / max(1, sum(_lines(own, one) for one in concerns))
-        if several or share < MOSTLY:
+        along = {name for name, _ in _ALONG}
+        if several or (share < MOSTLY and not along.issuperset(concerns)):
             why = f"and {several}" if several else f"none of which has {MOSTLY:.0%} of the lines"
             return f"It changes {', '.join(concerns)}, {why}."
         return ""
