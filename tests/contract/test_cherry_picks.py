@@ -30,6 +30,12 @@ def plan(root: Path, concern: str = "") -> Plan:
     return plan_picks(source="feature/x", target="main", root=root, git=GitPicks(), concern=concern)
 
 
+def by_tom(root: Path, command: tuple[str, ...]) -> None:
+    """Run a command of the plan as it stands, as somebody else than the author."""
+    tom = {"GIT_COMMITTER_NAME": "Tom", "GIT_COMMITTER_EMAIL": "tom@example.org"}
+    subprocess.run([*command], cwd=root, check=True, capture_output=True, env={**os.environ, **tom})
+
+
 def left(root: Path) -> list[str]:
     """Scratch worktrees that git still knows, and folders of theirs."""
     known = [line for line in git(root, "worktree", "list").splitlines() if SCRATCH in line]
@@ -64,8 +70,7 @@ def test_the_commands_of_a_plan_really_give_that_result_and_keep_the_author(root
     told = plan(root)
     before = git(root, "rev-parse", "main")
     for pick in told.picks:
-        subprocess.run([*pick.command], cwd=root, check=True, capture_output=True,
-                       env={**os.environ, "GIT_COMMITTER_NAME": "Tom", "GIT_COMMITTER_EMAIL": "tom@example.org"})  # fmt: skip
+        by_tom(root, pick.command)
     assert git(root, "rev-parse", "main^{tree}") == git(root, "rev-parse", "feature/x^{tree}")
     assert git(root, "log", "-1", "--format=%an %cn") == "Mia Tom\n"
     assert "cherry picked from commit" in git(root, "log", "-1", "--format=%b")
@@ -151,8 +156,7 @@ def test_a_commit_that_mixes_concerns_is_said_and_only_then_a_fallback_is_offere
     assert {(part.sha, part.concern) for part in told.fallback} == {(mixed, "data"), (mixed, "metrics")}
     metrics = next(part for part in told.fallback if part.concern == "metrics")
     for command in metrics.commands:
-        subprocess.run([*command], cwd=root, check=True, capture_output=True,
-                       env={**os.environ, "GIT_COMMITTER_NAME": "Tom", "GIT_COMMITTER_EMAIL": "tom@example.org"})  # fmt: skip
+        by_tom(root, command)
     assert git(root, "log", "-1", "--format=%an: %s") == "Mia: Fix the loader and rename the metric\n"
     assert git(root, "show", "--format=", "--name-only", "HEAD") == "metrics/f1.py\n"
 

@@ -1,5 +1,6 @@
 """What a repository tells, asked of real git: how branches came into their base, what lies where, and what is run."""
 
+import itertools
 import os
 import subprocess
 from pathlib import Path
@@ -340,7 +341,7 @@ def test_the_number_of_processes_does_not_grow_but_by_one_for_each_worktree(root
         look_at(root, made)
         assert isinstance(made.git, GitCli)
         counts.append(made.git.git.asked)
-    assert [after - before for before, after in zip(counts, counts[1:], strict=False)] == [1] * 7
+    assert [after - before for before, after in itertools.pairwise(counts)] == [1] * 7
     assert counts[0] == 5  # the list, the branches, the history, and what is not committed in two checkouts
 
 

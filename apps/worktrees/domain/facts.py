@@ -1,5 +1,6 @@
 """What is known of one worktree: frozen, and None or 'unknown' where nothing tells."""
 
+import json
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -121,9 +122,10 @@ class Facts:
         return None if self.changes is None else self.changes.total > 0
 
     def as_json(self) -> dict[str, Any]:
-        told = asdict(self)
-        told["active_at"] = self.active_at.isoformat() if self.active_at else None
-        return told
+        """Return the facts as a database gives them back, so that two looks can be compared."""
+        told = {**asdict(self), "active_at": self.active_at.isoformat() if self.active_at else None}
+        plain: dict[str, Any] = json.loads(json.dumps(told))
+        return plain
 
 
 def facts_from(told: dict[str, Any]) -> Facts:

@@ -156,7 +156,7 @@ def noted_in(log: str, branch: str = "") -> Noted:
     What was only pulled, reset or created is nothing of its own; a rebase that ended where it went is none either.
     """
     own: set[str] = set()
-    lines = [line for line in log.splitlines() if "\t" in line]
+    lines = [line for line in log.splitlines() if line.count(" ") > 1]
     for line in lines:
         head, _, what = line.partition("\t")
         parts = head.split(" ")

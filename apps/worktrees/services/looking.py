@@ -15,9 +15,9 @@ from apps.worktrees.domain.facts import Facts, How, Merge
 from apps.worktrees.domain.merging import Evidence, History, Noted, judge
 from apps.worktrees.domain.picking import is_scratch
 from apps.worktrees.ports import CheckoutFiles, Entry, GitRepository, Status
+from apps.worktrees.services.comparing import evidence_for
 
 log = structlog.get_logger(__name__)
-MOST_COMPARED = 5000  # commits of the base whose patches are compared; beyond that nothing can be told by patches
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ def _standing(
     tips = [one.head for one in entries if one.head and set(one.head) != {"0"}]
     remotes = branches.remote_shas
     history = tools.git.history(root, [*tips, *(one.sha for one in bases), *remotes])
-    evidence = _evidence(root, tips, bases, history, tools.git)
+    evidence = evidence_for(root, tips, bases, history, tools.git)
     on_remotes = history.reach_of_all(remotes)
     found: dict[str, Told] = {}
     for entry in entries:
@@ -114,41 +114,6 @@ def _judged(entry: Entry, base: Base, history: History, noted: Noted, evidence: 
     if entry.branch and entry.branch == base.name.partition("/")[2 if base.is_remote else 0]:
         return Merge(How.BASE, base.name, "It is the branch that others are merged into.")
     return judge(entry.head, base.sha, base.name, history, noted, evidence)
-
-
-def _evidence(root: Path, tips: Sequence[str], bases: Sequence[Base], history: History, git: GitRepository) -> Evidence:
-    """Ask for all patches that any branch needs at once; what is too much is unknown."""
-    shas: dict[str, None] = {}
-    sums: dict[tuple[str, str], None] = {}
-    forks: dict[tuple[str, str], str] = {}
-    for base in bases:
-        reach = history.reach(base.sha)
-        for tip in dict.fromkeys(tips):
-            if tip in reach or tip not in history.parents:
-                continue
-            own = history.between(tip, reach)
-            fork = history.fork(own, reach)
-            theirs = history.between(base.sha, history.reach(fork)) if fork else []
-            if fork and len(own) + len(theirs) <= MOST_COMPARED:
-                shas |= dict.fromkeys(sha for sha in (*own, *theirs) if not history.is_merge(sha))
-                sums[(fork, tip)] = None
-                forks[(base.sha, tip)] = fork
-    try:
-        patches = git.patches(root, shas, sums) if shas else {}
-    except SweepboardError as error:
-        log.warning("worktrees.patches.unknown", root=str(root), error=str(error))
-        patches = {}
-
-    def adds_nothing(base: str, tip: str) -> bool | None:
-        if forks.get((base, tip)) == base:
-            return not patches.get(f"{base}..{tip}", "?")  # the base went no further, so that a merge is the branch
-        try:
-            return git.adds_nothing(root, base, tip)
-        except SweepboardError as error:
-            log.warning("worktrees.merge.unknown", root=str(root), error=str(error))
-            return None
-
-    return Evidence(patches.get, lambda fork, tip: patches.get(f"{fork}..{tip}"), adds_nothing)
 
 
 def look_at_checkout(
