@@ -57,6 +57,11 @@ class WorktreeView:
         return self.facts.path.rstrip("/").rpartition("/")[2]
 
     @property
+    def finding_ids(self) -> tuple[str, ...]:
+        """The kinds of findings, each once."""
+        return tuple(dict.fromkeys(one.id for one in self.findings))
+
+    @property
     def refusals(self) -> tuple[str, ...]:
         """Why it may not be cleaned up, by what the passes know; empty where a fresh look is worth it."""
         live = tuple(f"{one.job_id} ({one.state})" for one in self.jobs or ())

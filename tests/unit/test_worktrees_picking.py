@@ -26,7 +26,7 @@ def about(subject: str, *changes: tuple[str, int], body: str = "") -> tuple[Comm
     ("path", "area"),
     [
         ("src/data/loader.py", "src/data"), ("apps/board/views.py", "apps/board"), ("data/loader.py", "data"),
-        ("train.py", "(root)"), ("tests/unit/test_x.py", "tests"), ("data/test_loader.py", "tests"),
+        ("train.py", "root"), ("tests/unit/test_x.py", "tests"), ("data/test_loader.py", "tests"),
         ("README.md", "docs"), ("docs/x.png", "docs"), ("experiments/a.yaml", "configuration"),
         ("requirements.txt", "dependencies"), ("src/x.py", "src"),
     ],

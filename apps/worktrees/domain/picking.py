@@ -123,7 +123,7 @@ def area_of(path: str) -> str:
             return name
     parts = PurePosixPath(path).parts
     deep = len(parts) > 2 and parts[0] in HOLDS_CODE
-    return "/".join(parts[:2]) if deep else parts[0] if len(parts) > 1 else "(root)"
+    return "/".join(parts[:2]) if deep else parts[0] if len(parts) > 1 else "root"
 
 
 def concerns_of(changes: Sequence[Change]) -> tuple[str, ...]:
