@@ -354,3 +354,13 @@ def test_paths_with_blanks_quotes_and_letters_of_other_scripts_are_told(tmp_path
     assert told.merge.how is How.MERGE
     assert told.dirty_paths == ("neu 文.txt",)
     assert os.fspath(told.path).endswith("glue-feature-grün")
+
+
+def test_names_that_are_no_text_can_be_shown_and_stored(root: Path) -> None:
+    folder = worktree(root, "feature/x")
+    Path(os.fsdecode(os.fsencode(folder) + b"/bad-\xff.txt")).write_text("x")
+    told = facts_at(root, folder)
+    assert told.dirty_paths == ("bad-?.txt",)
+    assert told.held is not None
+    assert [one.path for one in told.held] == ["bad-?.txt"]
+    assert told.as_json()["dirty_paths"] == ["bad-?.txt"]

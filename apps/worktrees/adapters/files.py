@@ -11,7 +11,7 @@ from pathlib import Path
 from apps.core.files import is_inside
 from apps.worktrees.adapters.clones import clones_of
 from apps.worktrees.adapters.own_files import stamp_of
-from apps.worktrees.domain.facts import Held, Place, Resource
+from apps.worktrees.domain.facts import Held, Place, Resource, shown
 from apps.worktrees.domain.table import LOCAL, OWN, is_either, is_made_again, is_of_the_table, is_shared
 from apps.worktrees.ports import Clone, Looked, Status
 
@@ -124,7 +124,7 @@ def _held(checkout: Path, main: Path, status: Status, budget: Budget) -> tuple[H
                 if not is_made_again(str(one.relative_to(checkout))) and not _has_copy(one, checkout, main)
             ]  # fmt: skip
             if files:
-                found.append(Held(relative, len(files), sum(_bytes(one) for one in files), ignored))
+                found.append(Held(shown(relative), len(files), sum(_bytes(one) for one in files), ignored))
     except TooLong:
         return None
     return tuple(found)

@@ -17,6 +17,7 @@ from apps.core.errors import SweepboardError
 from apps.core.git import Git, GitRefused
 from apps.worktrees.adapters.git_cli import GitCli
 from apps.worktrees.adapters.parsing import status_in
+from apps.worktrees.domain.facts import shown
 from apps.worktrees.domain.picking import SCRATCH, Change, Commit, Trial, is_scratch
 
 log = structlog.get_logger(__name__)
@@ -43,7 +44,7 @@ class GitPicks(GitCli):
         text = self.git.ask(root, ["log", "--no-show-signature", "--topo-order", "--reverse", f"--format={form}",
                                    "--end-of-options", source, f"^{target}"])  # fmt: skip
         rows = (row.strip("\n").split("\x1f") for row in text.split("\x1e"))
-        return [Commit(row[0], tuple(row[1].split()), row[2], row[3], row[4].strip()) for row in rows if len(row) == 5]
+        return [_commit(row) for row in rows if len(row) == 5]
 
     def changes(self, root: Path, shas: Sequence[str]) -> Mapping[str, tuple[Change, ...]]:
         if not shas:
@@ -124,6 +125,11 @@ class GitPicks(GitCli):
             log.warning("worktrees.scratch.stays", path=str(folder), error=str(error))
 
 
+def _commit(row: list[str]) -> Commit:
+    author, subject, body = (shown(one) for one in row[2:])
+    return Commit(row[0], tuple(row[1].split()), author, subject, body.strip())
+
+
 def _reason() -> str:
     return f"sweepboard tries cherry-picks on {socket.gethostname()}"
 
@@ -153,7 +159,7 @@ def _tried(git: Git, folder: Path, sha: str) -> Trial:
         git.ask(folder, ["reset", "--quiet", "--hard", "HEAD"])
     except SweepboardError as error:
         return Trial("unknown", why=str(error))
-    files = tuple(dict.fromkeys(name for name in unmerged.split("\0") if name))
+    files = tuple(dict.fromkeys(shown(name) for name in unmerged.split("\0") if name))
     if files or status.changes.conflicted:
         return Trial("conflict", files or status.dirty, f"It conflicts in {', '.join(files or status.dirty)}.")
     if not status.changes.total:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from apps.core.units import count, size
-from apps.worktrees.domain.facts import Facts, How
+from apps.worktrees.domain.facts import Facts, How, shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,10 +26,10 @@ class Step:
     def shown(self) -> str:
         """The step as a line for people; git's arguments are quoted as a shell would need them."""
         if self.kind == "git":
-            return shlex.join(self.argv)
+            return shown(shlex.join(self.argv))
         what = {"link": f"link {self.path} → {self.target}", "folder": f"make the folder {self.path}"}
         line = what.get(self.kind, f"{self.kind} {self.path}")
-        return f"{line} ({self.note})" if self.note else line
+        return shown(f"{line} ({self.note})" if self.note else line)
 
 
 def digest_of(steps: Sequence[Step], facts: Sequence[str]) -> str:

@@ -7,6 +7,11 @@ from enum import StrEnum
 from typing import Any
 
 
+def shown(text: str) -> str:
+    """Return a name as it can be shown and stored: bytes that are no text become question marks."""
+    return text.encode("utf-8", "replace").decode()
+
+
 class How(StrEnum):
     """How a branch came into its base. Only the first four are merged; ``nothing-yet`` has no commits of its own."""
 
@@ -124,7 +129,7 @@ class Facts:
     def as_json(self) -> dict[str, Any]:
         """Return the facts as a database gives them back, so that two looks can be compared."""
         told = {**asdict(self), "active_at": self.active_at.isoformat() if self.active_at else None}
-        plain: dict[str, Any] = json.loads(json.dumps(told))
+        plain: dict[str, Any] = json.loads(shown(json.dumps(told, ensure_ascii=False)))
         return plain
 
 

@@ -12,6 +12,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePath, PurePosixPath
 
+from apps.worktrees.domain.facts import shown
+
 HOLDS_CODE = ("src", "apps", "lib", "packages")
 _ALONG = (
     ("tests", re.compile(r"(^|/)tests?/|(^|/)test_[^/]*$|_test\.[^/]*$")),
@@ -123,7 +125,7 @@ def area_of(path: str) -> str:
             return name
     parts = PurePosixPath(path).parts
     deep = len(parts) > 2 and parts[0] in HOLDS_CODE
-    return "/".join(parts[:2]) if deep else parts[0] if len(parts) > 1 else "root"
+    return shown("/".join(parts[:2]) if deep else parts[0] if len(parts) > 1 else "root")
 
 
 def concerns_of(changes: Sequence[Change]) -> tuple[str, ...]:
@@ -230,9 +232,9 @@ def _copied(
 ) -> Fallback:  # fmt: skip
     kept = [one.path for one in changes if one.kind != "D"]
     gone = [one.before if one.kind == "R" else one.path for one in changes if one.kind in ("D", "R")]
-    commands = [("git", "checkout", source, "--", *kept)] if kept else []
-    commands += [("git", "rm", "--quiet", "--ignore-unmatch", "--", *gone)] if gone else []
+    commands = [("git", "checkout", source, "--", *map(shown, kept))] if kept else []
+    commands += [("git", "rm", "--quiet", "--ignore-unmatch", "--", *map(shown, gone))] if gone else []
     commands += [("git", "commit", f"--reuse-message={commit.sha}")]
     along = sorted({sha[:8] for path in kept for sha in (*before.get(path, ()), *later.get(path, ()))})
     more = f" A copy takes whole files: what {', '.join(along)} did to them comes along." if along else ""
-    return Fallback(commit.sha, concern, tuple(commands), f"Only what {commit.sha[:8]} did to {concern}.{more}")
+    return Fallback(commit.sha, shown(concern), tuple(commands), f"Only what {commit.sha[:8]} did to {concern}.{more}")

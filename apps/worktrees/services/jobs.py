@@ -1,5 +1,6 @@
 """Which live jobs run from a worktree, asked of every scheduler at that moment."""
 
+import os
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from pathlib import Path, PurePosixPath
@@ -37,12 +38,18 @@ def jobs_now(
         return JobFacts(unknown=str(error), asked_at=now)
     for name, queue in queues:
         for job in queue:
-            if runs_from(folders, job.work_dir, job.stdout_path, job.command):
+            if runs_from(folders, *_places(job)):
                 live.append(_named(job, name))
             elif not job.work_dir:
                 unknown.append(job.job_id)
     said = f"Job {', '.join(unknown[:5])} does not say in which folder it runs." if unknown else ""
     return JobFacts(tuple(live), said, now)
+
+
+def _places(job: JobAttempt) -> list[str]:
+    """What a job says of where it runs and writes, as it is written and with links resolved."""
+    told = [one for one in (job.work_dir, job.stdout_path, job.command.split(" ")[0]) if one.startswith("/")]
+    return [*told, *(os.path.realpath(one) for one in told)]
 
 
 def _named(job: JobAttempt, cluster: str) -> str:

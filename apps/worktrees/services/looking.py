@@ -11,7 +11,7 @@ from apps.core.errors import SweepboardError
 from apps.handovers.domain.index import pointer_in
 from apps.handovers.ports import DocumentStore, IndexFile
 from apps.worktrees.domain.bases import Base, Branches, best_of, unpushed_of
-from apps.worktrees.domain.facts import Facts, How, Merge
+from apps.worktrees.domain.facts import Facts, How, Merge, shown
 from apps.worktrees.domain.merging import Evidence, History, Noted, judge
 from apps.worktrees.domain.picking import is_scratch
 from apps.worktrees.ports import CheckoutFiles, Entry, GitRepository, Status
@@ -145,7 +145,7 @@ def look_at_checkout(
         facts,
         active_at=max((one for one in (facts.active_at, seen.newest) if one), default=None),
         changes=replace(status.changes, untracked=len(dirty[1])) if status and dirty else None,
-        dirty_paths=(dirty[0] + dirty[1])[:50] if dirty else (),
+        dirty_paths=tuple(map(shown, (dirty[0] + dirty[1])[:50])) if dirty else (),
         links=_links(status, entry.path) if status else (),
         size=seen.size, held=seen.held, resources=seen.resources,
         has_index=index.data is not None if index.problem is None else index.path.exists(),

@@ -1,9 +1,11 @@
 """Planning cherry-picks from branch to branch. The target is never touched: a scratch worktree tells the conflicts."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from apps.core.errors import Permanent, SweepboardError
+from apps.worktrees.domain.facts import shown
 from apps.worktrees.domain.picking import (
     Change,
     Commit,
@@ -47,7 +49,11 @@ def plan_picks(*, source: str, target: str, root: Path, git: PickSource, concern
     needs = _needs(git, root, open_, commits, changes, target_sha, problems)
     open_, needs = _narrowed(open_, needs, changes, concern)
     trials = _tried(git, root, target_sha, [one.sha for one in open_], problems)
-    picks = tuple(_pick(one, changes.get(one.sha, ()), needs[one.sha], trials[one.sha], concern) for one in open_)
+    stuck = {sha for sha, trial in trials.items() if trial.state == "conflict"}
+    picks = tuple(
+        _pick(one, changes.get(one.sha, ()), needs[one.sha], _after(trials[one.sha], needs[one.sha], stuck), concern)
+        for one in open_
+    )
     fallback = [part for pick in picks for part in _fallback(pick, picks, source)]
     return Plan(
         source, target, source_sha, target_sha, picks, tuple(already), tuple(left_out), tuple(fallback), tuple(problems)
@@ -118,6 +124,14 @@ def _tried(git: PickSource, root: Path, target: str, shas: Sequence[str], proble
         return dict.fromkeys(shas, Trial("unknown", why="It could not be tried."))
 
 
+def _after(trial: Trial, needs: Sequence[Needs], stuck: set[str]) -> Trial:
+    """A conflict may be no more than that an earlier one, without which this was tried, conflicts itself."""
+    before = [one.sha[:8] for one in needs if one.sha in stuck]
+    if trial.state != "conflict" or not before:
+        return trial
+    return replace(trial, why=f"{trial.why} It was tried without {', '.join(before)}, which conflicts itself.")
+
+
 def _pick(commit: Commit, changes: Sequence[Change], needs: Sequence[Needs], trial: Trial, concern: str) -> Pick:
     concerns = concerns_of(changes)
     about = f"About {', '.join(concerns)}." if concerns else "It changes no file."
@@ -128,7 +142,9 @@ def _pick(commit: Commit, changes: Sequence[Change], needs: Sequence[Needs], tri
         if needs
         else ("It needs no other of these commits.")
     )
-    return Pick(commit, concerns, mixes(commit, changes), tuple(needs), trial, f"{about} {after}", tuple(changes))
+    return Pick(
+        commit, concerns, shown(mixes(commit, changes)), tuple(needs), trial, shown(f"{about} {after}"), tuple(changes)
+    )
 
 
 def _fallback(pick: Pick, picks: Sequence[Pick], source: str) -> list[Fallback]:

@@ -12,7 +12,7 @@ from apps.audit.selectors import last_good_cursor
 from apps.audit.services import PassTally, sync_pass
 from apps.core.upsert import upsert
 from apps.workspaces.models import Workspace
-from apps.worktrees.domain.facts import Facts
+from apps.worktrees.domain.facts import Facts, shown
 from apps.worktrees.domain.findings import findings_of
 from apps.worktrees.models import Worktree
 from apps.worktrees.ports import NoRepository
@@ -135,7 +135,7 @@ def _save(
         wanted.append(
             {
                 "workspace": workspace,
-                "path": facts.path,
+                "path": shown(facts.path),
                 **values,
                 "folder": str(folder or ""),
                 "stamp": tools.files.stamp(Path(facts.path), folder) if asked or row is None else row.stamp,
@@ -152,7 +152,7 @@ def _save(
 def _values(facts: Facts) -> dict[str, object]:
     return {
         "kind": facts.kind,
-        "branch": facts.branch[:300],
+        "branch": shown(facts.branch)[:300],
         "how": facts.merge.how.value,
         "facts": facts.as_json(),
         "findings": [one.as_json() for one in findings_of(facts)],
