@@ -27,6 +27,7 @@ app.autodiscover_tasks(
             "restart",
             "handovers",
             "api",
+            "worktrees",
         )
     ]
 )

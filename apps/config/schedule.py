@@ -26,6 +26,7 @@ def beat_schedule() -> dict[str, dict[str, Any]]:
         "scan-handovers": _every(config.handovers.scan_seconds, "handovers.scan"),
         "archive-handovers": _every(config.handovers.archive_seconds, "handovers.archive", Queue.CHECKS),
         "work-of-handovers": _every(config.handovers.work_seconds, "handovers.work", Queue.CHECKS),
+        "scan-worktrees": _every(config.worktrees.scan_seconds, "worktrees.scan"),
         "watch-alerts": _every(20, "alerts.watch", Queue.ACTIONS),
         "send-answers": _every(5, "api.send_answers", Queue.ACTIONS),
         "thin-out": _every(86_400, "ops.thin_out"),

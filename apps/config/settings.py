@@ -38,6 +38,7 @@ INSTALLED_APPS = [
     "apps.flags",
     "apps.handovers",
     "apps.approvals",
+    "apps.worktrees",
     "apps.memory",
     "apps.resume",
     "apps.closing",
@@ -156,6 +157,10 @@ CHECKPOINT_STORE = "apps.checkpoints.adapters.filesystem.FilesystemCheckpointSto
 
 DOCUMENT_STORE = "apps.handovers.adapters.filesystem.FilesystemDocumentStore"
 WORK_SOURCE = "apps.handovers.adapters.git_cli.GitCli"
+
+GIT_REPOSITORY = "apps.worktrees.adapters.git_cli.GitCli"
+PICK_SOURCE = "apps.worktrees.adapters.picks.GitPicks"
+CHECKOUT_FILES = "apps.worktrees.adapters.files.CheckoutFiles"
 
 ALERT_SENDER = "apps.alerts.adapters.apprise.AppriseSender"
 

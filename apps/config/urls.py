@@ -13,6 +13,7 @@ urlpatterns = [
     path("", include("apps.alerts.urls")),
     path("", include("apps.approvals.urls")),
     path("", include("apps.api.urls")),
+    path("", include("apps.worktrees.urls")),
     path("", include("apps.ops.urls")),
 ]
 

@@ -38,6 +38,8 @@ class Permission(StrEnum):
     ANSWER_QUESTIONS = "answer-questions"
     APPROVE_PLANS = "approve-plans"
     HAND_OVER = "hand-over"
+    MAKE_WORKTREES = "make-worktrees"
+    CLEAN_WORKTREES = "clean-worktrees"
     MANAGE_ALERTS = "manage-alerts"
     MANAGE_USERS = "manage-users"
 

@@ -7,6 +7,7 @@ from apps.audit.services import record
 from apps.core.tasks import SweepboardTask
 from apps.handovers.tasks import scan as scan_handovers
 from apps.ops import tasks
+from apps.worktrees.tasks import scan as scan_worktrees
 
 PASSES: dict[str, tuple[SweepboardTask, ...]] = {
     "": (tasks.sync_wandb, tasks.sync_slurm),
@@ -16,6 +17,7 @@ PASSES: dict[str, tuple[SweepboardTask, ...]] = {
     "histories": (tasks.sync_histories,),
     "deletions": (tasks.look_for_gone_runs,),
     "handovers": (scan_handovers,),
+    "worktrees": (scan_worktrees,),
 }
 NAMES = {
     "": "W&B and Slurm",
@@ -25,6 +27,7 @@ NAMES = {
     "histories": "what runs logged",
     "deletions": "deleted runs",
     "handovers": "the handover documents",
+    "worktrees": "the worktrees",
 }
 
 

@@ -17,6 +17,7 @@ TITLES = {
     "wandb-history": "W&B histories",
     "wandb-deletions": "Deleted runs",
     "handovers": "Handovers",
+    "worktrees": "Worktrees",
     "logs": "Job logs",
     "retention": "Thinning out",
     "join": "Joining",
@@ -30,6 +31,7 @@ TASKS = {
     "wandb-history": "histories",
     "wandb-deletions": "deletions",
     "handovers": "handovers",
+    "worktrees": "worktrees",
 }
 
 
@@ -78,6 +80,7 @@ def _intervals() -> dict[str, int]:
         "wandb-history": config.wandb.history_seconds,
         "wandb-deletions": config.wandb.deletions_seconds,
         "handovers": config.handovers.scan_seconds,
+        "worktrees": config.worktrees.scan_seconds,
         "retention": 86_400,
     }
 

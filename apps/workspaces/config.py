@@ -168,6 +168,13 @@ class WorkspaceConfig(_Section):
     active_sweeps_file: str = Field(
         default="ACTIVE_SWEEPS.md", description="the generated report; empty = do not write it"
     )
+    base_branch: str = Field(
+        default="", description="the branch that others are merged into; empty = that of origin/HEAD, else main"
+    )
+    worktrees_in: str = Field(
+        default="../{name}-worktrees",
+        description="the folder for new worktrees, relative to root; {name} is the name of root's folder",
+    )
     policy: Policy = Field(default=Policy(), description="thresholds of the red flags")
     sweep_policy: list[SweepPolicyConfig] = Field(
         default=[], description="one [[workspace.sweep_policy]] for each sweep with thresholds of its own"
@@ -237,6 +244,21 @@ class ApiConfig(_Section):
     webhook_attempts: int = Field(default=8, ge=1, le=20, description="how often it is tried, each wait twice as long")
 
 
+class WorktreesConfig(_Section):
+    """The worktrees of every workspace's repository: how often they are looked at, and what that may cost."""
+
+    scan_seconds: int = Field(default=60, ge=10, description="seconds between two looks at the worktrees")
+    look_again_seconds: int = Field(
+        default=600,
+        ge=60,
+        description="a worktree whose index and branches did not change is asked again after so long",
+    )
+    git_seconds: float = Field(default=30, gt=0, description="how long one question to git may take")
+    walk_seconds: float = Field(
+        default=10, gt=0, description="how long the files of one worktree are walked; of more the size is unknown"
+    )
+
+
 class SweepboardConfig(_Section):
     wandb: WandbConfig = WandbConfig()
     slurm: SlurmConfig = SlurmConfig()
@@ -245,6 +267,7 @@ class SweepboardConfig(_Section):
     alerts: AlertsConfig = AlertsConfig()
     handovers: HandoversConfig = HandoversConfig()
     api: ApiConfig = ApiConfig()
+    worktrees: WorktreesConfig = WorktreesConfig()
     workspace: list[WorkspaceConfig] = []
 
     @model_validator(mode="after")

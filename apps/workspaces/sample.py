@@ -17,6 +17,7 @@ from apps.workspaces.config import (
     SweepPolicyConfig,
     WandbConfig,
     WorkspaceConfig,
+    WorktreesConfig,
 )
 from apps.workspaces.domain import AutoResumePolicy, Policy
 from apps.workspaces.recipes import AgentRecipeConfig, RecipeConfig
@@ -48,6 +49,7 @@ def sample_config() -> str:
         _section("[alerts]", "alerts", AlertsConfig),
         _section("[handovers]", "handovers", HandoversConfig),
         _section("[api]", "api", ApiConfig),
+        _section("[worktrees]", "worktrees", WorktreesConfig),
         _section("[retention]", "retention", RetentionConfig),
         "# One [[workspace]] for each checkout on the shared filesystem.",
         _section("[[workspace]]", "workspace", WorkspaceConfig, leave_out=("sweep_policy",)),

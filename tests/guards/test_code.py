@@ -12,6 +12,7 @@ MAX_LINES = 400
 # Adapters hand the environment on to children, and the sandbox is a program of its own.
 READS_ENVIRONMENT = (
     "apps/config/",
+    "apps/core/git.py",
     "apps/handovers/adapters/",
     "apps/sandbox/",
     "apps/slurm/adapters/",

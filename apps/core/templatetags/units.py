@@ -28,6 +28,12 @@ for _unit in (units.duration, units.count, units.percent, units.number):
 
 
 @register.filter
+def size(number_of_bytes: Any) -> str:
+    """``1.4 MiB``; an em dash where it is not known."""
+    return units.size(number_of_bytes) if isinstance(number_of_bytes, int) else "—"
+
+
+@register.filter
 def ago(moment: datetime | None) -> str:
     """``12 min ago``; an em dash where there is no time."""
     if not moment:

@@ -1,0 +1,5 @@
+from django.apps import AppConfig
+
+
+class WorktreesConfig(AppConfig):
+    name = "apps.worktrees"

@@ -1,0 +1,172 @@
+"""Cleaning a merged worktree up: what would be lost is shown first, everything is looked at again, then it goes."""
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import structlog
+
+from apps.core.errors import AlreadyDone, Permanent, SweepboardError
+from apps.workspaces.models import Workspace
+from apps.worktrees.domain.acts import JobFacts, Step, digest_of, refusals_of
+from apps.worktrees.domain.facts import Facts, Place
+from apps.worktrees.domain.table import OWN
+from apps.worktrees.models import Worktree
+from apps.worktrees.services.acts import noted
+from apps.worktrees.services.jobs import JobLook, jobs_now
+from apps.worktrees.services.looking import Tools, look_at_branches, look_at_checkout
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class CleanPlan:
+    """``refusals`` are all reasons against it, empty where it may go; ``goes`` sentences on what goes with it."""
+
+    facts: Facts
+    jobs: JobFacts
+    refusals: tuple[str, ...]
+    goes: tuple[str, ...]
+    steps: tuple[Step, ...]
+    digest: str
+    main: Path
+
+
+def prepare_clean(
+    *, root: Path, path: Path, tools: Tools, now: datetime, jobs: JobLook = jobs_now,
+    workspace: Workspace | None = None, nonce: str = "",
+) -> CleanPlan:  # fmt: skip
+    """Look at one worktree anew and return what cleaning it up would do. Changes nothing.
+
+    ``AlreadyDone`` where it is gone, ``Permanent`` where the repository has no worktree there.
+    """
+    base = str((workspace.config if workspace else {}).get("base_branch", ""))
+    links_into = workspace.links_into if workspace else []
+    repository = look_at_branches(root, tools, base=base, only=[path])
+    entry = next((one for one in repository.entries if one.path == path), None)
+    if entry is None:
+        if not path.exists():
+            raise AlreadyDone(f"{path} is gone already; nothing was done a second time.")
+        raise Permanent(f"{path} is no worktree of {repository.main}.")
+    facts = look_at_checkout(entry, repository, tools, links_into=links_into, measure=False)
+    running = jobs(path, now)
+    refusals = refusals_of(facts, running)
+    steps = _steps(facts, repository.main, tools)
+    digest = digest_of(
+        steps, [facts.head, *refusals, *(one.name for one in facts.resources if one.place is not Place.MISSING), nonce]
+    )
+    return CleanPlan(facts, running, refusals, _goes(facts, repository.prunable), steps, digest, repository.main)
+
+
+def _steps(facts: Facts, main: Path, tools: Tools) -> tuple[Step, ...]:
+    path = Path(facts.path)
+    steps = [Step("delete", path=str(path / link), note="a link; what it leads to stays") for link in facts.links]
+    steps += [
+        Step("delete", path=str(path / one.name))
+        for one in facts.resources
+        if one.name in OWN and not one.tracked and one.place is Place.LOCAL
+    ]
+    steps.append(Step("git", argv=tuple(tools.git.argv(main, ["worktree", "remove", facts.path]))))
+    steps.append(Step("git", argv=tuple(tools.git.argv(main, ["worktree", "prune"]))))
+    return tuple(steps)
+
+
+def _goes(facts: Facts, prunable: tuple[str, ...]) -> tuple[str, ...]:
+    """What goes with it, in sentences. The branch and its commits stay."""
+    said = []
+    present = {one.name for one in facts.resources if one.place is Place.LOCAL}
+    if "CLAUDE.md" in present:
+        said.append("Its CLAUDE.md" + (f", which points at {facts.key}." if facts.key else "."))
+    if "CLAUDE" in present:
+        said.append("Its copies of handovers in CLAUDE/; the main checkout has each of them.")
+    said.append("What git has in it, and what tools make again (caches, bytecode, a copied virtual environment).")
+    if facts.branch:
+        said.append(f"The branch {facts.branch} stays, with its commits: `git branch -d {facts.branch}` deletes it.")
+    else:
+        said.append(f"It is on no branch: nothing names {facts.head[:12]} afterwards but {facts.merge.base}.")
+    if prunable:
+        said.append(f"Git's records of worktrees that are not there are forgotten too: {', '.join(prunable)}.")
+    return tuple(said)
+
+
+def clean_up(
+    *, root: Path, path: Path, digest: str, tools: Tools, now: datetime, actor: str, jobs: JobLook = jobs_now,
+    workspace: Workspace | None = None, nonce: str = "",
+) -> str:  # fmt: skip
+    """Clean up the worktree whose steps have this ``digest``; return what was done, in a sentence.
+
+    ``Permanent`` with every reason where it may not go, ``AlreadyDone`` where it went before.
+    """
+
+    def act() -> str:
+        with tools.git.lock(root):
+            plan = prepare_clean(
+                root=root, path=path, tools=tools, now=now, jobs=jobs, workspace=workspace, nonce=nonce
+            )
+            if plan.refusals:
+                raise Permanent(f"It was not cleaned up. {' '.join(plan.refusals)}")
+            if plan.digest != digest:
+                raise Permanent("It changed since it was shown; look at it again. Nothing was done.")
+            _remove(plan, tools)
+        return f"{path} is cleaned up; {plan.facts.branch or plan.facts.head[:12]} stays in the repository."
+
+    plan = prepare_clean(root=root, path=path, tools=tools, now=now, jobs=jobs, workspace=workspace, nonce=nonce)
+    said = noted(kind="clean", workspace=workspace, path=path, branch=plan.facts.branch, digest=digest,
+                 steps=plan.steps, actor=actor, now=now, act=act)  # fmt: skip
+    if workspace is not None:
+        Worktree.objects.filter(workspace=workspace, path=str(path)).delete()
+    return said
+
+
+def _remove(plan: CleanPlan, tools: Tools) -> None:
+    """Do the steps; where git will not remove it after all, what was deleted before is put back."""
+    undo: list[Callable[[], object]] = []
+    plain = len(tools.git.argv(plan.main, []))
+    try:
+        for step in plan.steps:
+            if step.kind == "delete":
+                undo.append(_delete(Path(step.path)))
+            elif step.argv[plain:] == ("worktree", "prune"):
+                continue
+            else:
+                tools.git.act(plan.main, list(step.argv[plain:]))
+    except (SweepboardError, OSError) as error:
+        for back in reversed(undo):
+            _quietly(back, plan.facts.path)
+        why = error.strerror if isinstance(error, OSError) else error
+        raise Permanent(f"It was not cleaned up: {why} What was deleted before was put back.") from error
+    log.info("worktrees.cleaned", path=plan.facts.path, branch=plan.facts.branch)
+    try:
+        tools.git.act(plan.main, ["worktree", "prune"])
+    except SweepboardError as error:
+        log.warning("worktrees.prune.failed", path=plan.facts.path, error=str(error))
+
+
+def _delete(path: Path) -> Callable[[], object]:
+    """Delete a link, a file or a folder of files; return how it is put back."""
+    if path.is_symlink():
+        target = path.readlink()
+        path.unlink()
+        return lambda: path.symlink_to(target)
+    if path.is_dir():
+        held = {one.relative_to(path): one.read_bytes() for one in sorted(path.rglob("*")) if one.is_file()}
+        shutil.rmtree(path)
+        return lambda: _put_back(path, held)
+    data = path.read_bytes()
+    path.unlink()
+    return lambda: path.write_bytes(data)
+
+
+def _put_back(folder: Path, held: dict[Path, bytes]) -> None:
+    for relative, data in held.items():
+        (folder / relative).parent.mkdir(parents=True, exist_ok=True)
+        (folder / relative).write_bytes(data)
+
+
+def _quietly(back: Callable[[], object], path: str) -> None:
+    try:
+        back()
+    except OSError as error:
+        log.warning("worktrees.undo.failed", path=path, error=str(error))

@@ -1,0 +1,65 @@
+"""Repositories with worktrees in every state, made with real git."""
+
+from pathlib import Path
+
+from apps.handovers.adapters.filesystem import FilesystemDocumentStore
+from apps.worktrees.adapters.files import CheckoutFiles
+from apps.worktrees.adapters.git_cli import GitCli
+from apps.worktrees.domain.facts import Facts
+from apps.worktrees.services.looking import Tools, look_at
+from tests.factories.handovers import git, repository, worktree
+
+IGNORED = "outputs/\nwandb/\nlogs/\n.env\n.venv\nCLAUDE.md\nCLAUDE/\n__pycache__/\n*_cache\nnode_modules\n"
+
+
+def commit(folder: Path, message: str, **files: str | bytes | None) -> str:
+    """Write (None: delete) files, commit exactly these, and return the commit; ``a__b_py`` is `a/b.py`."""
+    for name, text in files.items():
+        path = folder / name.replace("__", "/").replace("_py", ".py").replace("_bin", ".bin").replace("_md", ".md")
+        if text is None:
+            path.unlink()
+        else:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(text if isinstance(text, bytes) else text.encode())
+        git(folder, "add", "-A", "--", str(path.relative_to(folder)))
+    git(folder, "commit", "-q", "--allow-empty", "-m", message)
+    return git(folder, "rev-parse", "HEAD").strip()
+
+
+def glue(folder: Path) -> Path:
+    """A repository on main whose .gitignore is a team's."""
+    root = repository(folder / "glue")
+    (root / ".gitignore").write_text(IGNORED)
+    git(root, "add", ".gitignore")
+    git(root, "commit", "-q", "-m", "Ignore what trains")
+    return root
+
+
+def with_remote(root: Path) -> Path:
+    """Give a repository a bare remote that has main; return the remote."""
+    remote = root.parent / f"{root.name}.git"
+    git(root, "clone", "-q", "--bare", str(root), str(remote))
+    git(root, "remote", "add", "origin", str(remote))
+    git(root, "fetch", "-q", "origin")
+    git(root, "branch", "-q", "--set-upstream-to=origin/main", "main")
+    return remote
+
+
+def merged(root: Path, branch: str = "feature/done") -> Path:
+    """A worktree whose one commit came into main by a merge commit."""
+    folder = worktree(root, branch)
+    commit(folder, "Restart the schedule", schedule_py="restart = 2000\n")
+    git(root, "merge", "-q", "--no-ff", "-m", f"Merge {branch}", branch)
+    return folder
+
+
+def tools() -> Tools:
+    return Tools(GitCli(), CheckoutFiles(), FilesystemDocumentStore())
+
+
+def facts_at(root: Path, folder: Path) -> Facts:
+    """Look at the whole repository, and return the facts of one worktree."""
+    return next(one for one in look_at(root, tools()) if one.path == str(folder))
+
+
+__all__ = ["git", "repository", "worktree"]
