@@ -7,7 +7,7 @@ from apps.core.permissions import Permission, permits, role_of
 
 NEEDS: dict[Scope, Permission] = {
     Scope.READ: Permission.VIEW_BOARD,
-    Scope.HANDOVER: Permission.TRIAGE_FLAGS,
+    Scope.HANDOVER: Permission.HAND_OVER,
     Scope.PLAN: Permission.ANSWER_QUESTIONS,
     Scope.RESUME: Permission.RESUME_RUNS,
 }

@@ -3,11 +3,12 @@
 from django.http import HttpRequest
 from ninja import Body, Path, Query, Router, Status
 
-from apps.api.acts import handing_over, handovers, plans, questions
+from apps.api.acts import handing_over, handovers, nudging, plans, questions, worktrees
 from apps.api.acts.registry import Told
 from apps.api.http.operations import about, ask, asked_for
 from apps.api.schemas import approvals as shapes
 from apps.api.schemas import handovers as documents
+from apps.api.schemas import worktrees as trees
 from apps.api.schemas.base import Number, Seconds, Word
 
 router = Router(tags=["work"])
@@ -43,6 +44,26 @@ def pick_up_handover(request: HttpRequest, handover: Path[Word], body: Body[docu
 def release_handover(request: HttpRequest, handover: Path[Word], workspace: Word = "") -> Told:
     wish = documents.HandoverWish(handover=handover, workspace=workspace)
     return ask(request, handing_over.release_handover, wish)
+
+
+@router.get("/handovers-due", response=trees.DueTold, **about(nudging.handovers_due))
+def handovers_due(request: HttpRequest, wish: Query[trees.DueWish]) -> Told:
+    return ask(request, nudging.handovers_due, asked_for(request, wish))
+
+
+@router.post("/exchanges", response=trees.DueTold, **about(nudging.report_exchanges))
+def report_exchanges(request: HttpRequest, body: Body[trees.ExchangesWish]) -> Told:
+    return ask(request, nudging.report_exchanges, body)
+
+
+@router.get("/worktrees", response=trees.WorktreePage, **about(worktrees.worktree_status))
+def worktree_status(request: HttpRequest, wish: Query[trees.WorktreesWish]) -> Told:
+    return ask(request, worktrees.worktree_status, asked_for(request, wish))
+
+
+@router.post("/worktrees", response=trees.NewWorktreeTold, **about(worktrees.create_worktree))
+def create_worktree(request: HttpRequest, body: Body[trees.NewWorktree]) -> Told:
+    return ask(request, worktrees.create_worktree, body)
 
 
 @router.get("/plans", response=shapes.PlanPage, **about(plans.list_plans))

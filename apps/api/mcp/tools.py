@@ -10,12 +10,24 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from apps.api.acts import checkpoints, handing_over, handovers, plans, questions, resumes, runs, sweeps
+from apps.api.acts import (
+    checkpoints,
+    handing_over,
+    handovers,
+    nudging,
+    plans,
+    questions,
+    resumes,
+    runs,
+    sweeps,
+    worktrees,
+)
 from apps.api.acts.registry import Act
 from apps.api.domain.problems import Kind, Problem
 from apps.api.schemas import approvals as work
 from apps.api.schemas import handovers as documents
 from apps.api.schemas import training
+from apps.api.schemas import worktrees as trees
 
 KEY = "idempotency_key"
 _KEY_SCHEMA = {
@@ -83,6 +95,13 @@ TOOLS = (
          {"handover": "HO-20261103-1405-a1b2c3"}),
     Tool("search_handovers", handovers.search_handovers, documents.HandoversWish, documents.HandoverPage,
          {"q": "why did we drop the cosine schedule?"}),
+    Tool("handovers_due", nudging.handovers_due, trees.DueWish, trees.DueTold, {"workspace": "glue"}),
+    Tool("report_exchanges", nudging.report_exchanges, trees.ExchangesWish, trees.DueTold,
+         {"workspace": "glue", "branch": "fix/warm-restarts", "count": 12}),
+    Tool("worktree_status", worktrees.worktree_status, trees.WorktreesWish, trees.WorktreePage,
+         {"branch": "fix/warm-restarts"}),
+    Tool("create_worktree", worktrees.create_worktree, trees.NewWorktree, trees.NewWorktreeTold,
+         {"workspace": "glue", "branch": "fix/warm-restarts", "focus": "why warm restarts lose two epochs"}),
     Tool("create_plan", plans.create_plan, work.NewPlan, work.PlanTold, _PLAN),
     Tool("revise_plan", plans.revise_plan, work.RevisedPlan, work.PlanTold,
          {"plan": 3, **{name: value for name, value in _PLAN.items() if name != "handover"}}),

@@ -1,0 +1,86 @@
+"""Worktrees and handovers that are due, through the JSON API, over a real git checkout."""
+
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+
+from apps.audit.models import AuditEvent
+from apps.core.clock import utcnow
+from apps.handovers.adapters.filesystem import FilesystemDocumentStore
+from apps.handovers.services.scanning import scan_workspace
+from apps.workspaces.models import Workspace
+from apps.worktrees.services.scanning import scan_worktrees
+from tests.factories.handovers import git, put, repository, workspace_at
+from tests.factories.tokens import api
+from tests.factories.worktrees import glue as team_repository
+from tests.factories.worktrees import merged, tools
+from tests.integration.test_api_door import problem
+
+pytestmark = pytest.mark.django_db
+NEW = {"workspace": "glue", "branch": "fix/warm-restarts", "focus": "why warm restarts lose two epochs"}
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    root = team_repository(tmp_path)
+    merged(root)
+    one = workspace_at(root)
+    scan_worktrees(workspace=one, tools=tools(), now=utcnow())
+    return one
+
+
+def test_worktrees_are_listed_with_what_is_wrong_with_them(
+    workspace: Workspace, django_assert_num_queries: Any
+) -> None:
+    client = api()
+    told = client.get("/worktrees").json()["worktrees"]
+    assert [(one["kind"], one["branch"]) for one in told] == [("main", "main"), ("worktree", "feature/done")]
+    assert told[1]["merged"] == "merge"
+    assert told[1]["jobs"] is None, "Slurm never answered, so nobody knows"
+    finding = told[1]["findings"][0]["id"]
+    assert [one["branch"] for one in client.get("/worktrees", finding=finding).json()["worktrees"]] == ["feature/done"]
+    below = client.get("/worktrees?path=" + quote(f"{told[1]['path']}/src")).json()["worktrees"]
+    assert "feature/done" in [one["branch"] for one in below]
+    first = client.get("/worktrees", limit=1).json()
+    rest = client.get("/worktrees", limit=1, cursor=first["next"]).json()
+    assert (len(first["worktrees"]), len(rest["worktrees"]), rest["next"]) == (1, 1, None)
+    assert "nothing" in problem(client.get("/worktrees", workspace="nothing"), 404)["detail"]
+
+
+def test_a_new_worktree_is_shown_first_and_made_by_its_press(workspace: Workspace) -> None:
+    client = api()
+    shown = client.post("/worktrees", NEW).json()
+    assert not shown["made"]
+    assert any("worktree add" in step for step in shown["steps"])
+    assert not Path(shown["path"]).exists()
+    made = client.post("/worktrees", {**NEW, "press": shown["press"]}).json()
+    assert made["made"]
+    assert made["handover"] in (Path(made["path"]) / "CLAUDE.md").read_text()
+    assert made["handover"] in made["startup_prompt"]
+    assert "fix/warm-restarts" in git(workspace.path, "branch", "--list", "fix/*")
+    assert AuditEvent.objects.filter(type="worktree.new.done", actor="agent:coder-1").count() == 1
+    again = problem(client.post("/worktrees", {**NEW, "press": shown["press"]}), 409)
+    assert "already" in again["detail"]
+
+
+def test_a_press_for_another_worktree_makes_none(workspace: Workspace) -> None:
+    client = api()
+    press = client.post("/worktrees", NEW).json()["press"]
+    problem(client.post("/worktrees", {**NEW, "branch": "fix/other", "press": press}), 422)
+    assert "fix" not in git(workspace.path, "branch", "--list")
+
+
+def test_an_agent_that_talks_long_is_told_that_a_handover_is_due(tmp_path: Path) -> None:
+    root = repository(tmp_path / "glue")
+    workspace = workspace_at(root)
+    put(root, "HO-20261101-0900-0dd0dd.md", "# Old\n")
+    scan_workspace(workspace=workspace, store=FilesystemDocumentStore(), now=utcnow())
+    client = api()
+    branch = git(root, "branch", "--show-current").strip()
+    assert client.post("/exchanges", {"workspace": "glue", "branch": branch, "count": 3}).json() == {"due": []}
+    told = client.post("/exchanges", {"workspace": "glue", "branch": branch, "count": 16}).json()["due"]
+    assert [one["nudge"] for one in told] == ["many-exchanges"]
+    assert "coder-1 is at 16 exchanges" in told[0]["sentence"]
+    assert client.get("/handovers-due", workspace="glue").json()["due"] == told
