@@ -27,6 +27,8 @@ def beat_schedule() -> dict[str, dict[str, Any]]:
         "archive-handovers": _every(config.handovers.archive_seconds, "handovers.archive", Queue.CHECKS),
         "work-of-handovers": _every(config.handovers.work_seconds, "handovers.work", Queue.CHECKS),
         "watch-alerts": _every(20, "alerts.watch", Queue.ACTIONS),
+        "close-weeks": _every(600, "review.close_weeks", Queue.CHECKS),
+        "review-digests": _every(300, "review.send_digests", Queue.ACTIONS),
         "thin-out": _every(86_400, "ops.thin_out"),
     }
 

@@ -23,14 +23,17 @@ def known_of(since: datetime, until: datetime, now: datetime) -> Known:
     config = _config()
     wandb = [one for one in sources if one.source == "wandb"]
     clusters = cluster_sources(sources)
+    read_from = first - timedelta(days=config.slurm.history_days) if first else None
     limits = {
         "wandb": _behind("W&B", wandb, until),
-        "slurm": _behind("Slurm", clusters, until) or _dropped_jobs(config, until, now),
-        "watched": f"known since {first:%Y-%m-%d %H:%M} UTC only" if first and since < first < until else "",
+        "slurm": _behind("Slurm", clusters, until)
+        or _dropped_jobs(config, until, now)
+        or _from(read_from, since, until),
+        "watched": _from(first, since, until),
     }
     return Known(
         wandb="" if _read(wandb) else "W&B was never read",
-        slurm=_no_slurm(clusters, first, until, config),
+        slurm=_no_slurm(clusters, read_from, until),
         watched="" if first and first < until else "Sweepboard was not there yet",
         alerts=_dropped_alerts(config, until, now),
         limits={name: said for name, said in limits.items() if said},
@@ -70,12 +73,16 @@ def _behind(title: str, sources: Sequence[Freshness], until: datetime) -> str:
     return f"{title} {worst.scope} has told nothing since {worst.good_at:%Y-%m-%d %H:%M} UTC"
 
 
-def _no_slurm(clusters: Sequence[Freshness], first: datetime | None, until: datetime, config: SweepboardConfig) -> str:
+def _from(first: datetime | None, since: datetime, until: datetime) -> str:
+    return f"known since {first:%Y-%m-%d %H:%M} UTC only" if first and since < first < until else ""
+
+
+def _no_slurm(clusters: Sequence[Freshness], read_from: datetime | None, until: datetime) -> str:
+    """The first pass reads accounting some days back; what is older was never asked for."""
     if not _read(clusters):
         return "Slurm was never read"
-    days = config.slurm.history_days
-    if first is not None and until < first - timedelta(days=days):
-        return f"accounting was read from {days} days before Sweepboard's first pass on"
+    if read_from is not None and until <= read_from:
+        return f"accounting was read from {read_from:%Y-%m-%d} on only"
     return ""
 
 
