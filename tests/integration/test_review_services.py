@@ -1,4 +1,4 @@
-"""What is kept of a week: frozen once, made good when it was missed; and what people write, nothing of which is lost."""
+"""What is kept of a week: frozen once, made good when missed; and what people write, nothing of which is lost."""
 
 import threading
 from collections.abc import Callable

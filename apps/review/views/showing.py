@@ -44,11 +44,14 @@ class TableRow:
     row: LateRow
     path: str
 
+    labels: tuple[str, ...]
+
     @property
-    def cells(self) -> list[tuple[str, str]]:
-        """Each cell as it was, and as it is now where that differs."""
+    def cells(self) -> list[tuple[str, str, str]]:
+        """Each cell with the name of its column, as it was, and as it is now where that differs."""
         later = self.row.later or self.row.row.cells
-        return [(was, "" if was == now else now) for was, now in zip(self.row.row.cells, later, strict=False)]
+        triples = zip(self.labels, self.row.row.cells, later, strict=False)
+        return [(label, was, "" if was == now else now) for label, was, now in triples]
 
 
 @dataclass(frozen=True)
@@ -69,9 +72,21 @@ class PartView:
     number: int
     minutes: int
     tiles: list[Tile]
+    verdicts: list[Tile]
     small: list[Tile]
     tables: list[TableView]
     remarks: list[Remark]
+
+    @property
+    def columns(self) -> int:
+        """How many tiles stand side by side on a wide screen, so that no row holds a single one."""
+        return 5 if len(self.tiles) == 5 or len(self.tiles) > 8 else 4
+
+    @property
+    def limits(self) -> list[str]:
+        """What is not known of this part's numbers, each said once."""
+        every = (tile.shown.figure for tile in (*self.tiles, *self.small))
+        return list(dict.fromkeys(one.why for one in every if one.why and one.value is not None))
 
 
 def week_or_404(text: str, workspace: str) -> Week:
@@ -105,7 +120,8 @@ def _part(review: Review, place: int, minutes: Mapping[str, int]) -> PartView:
         number=place + 1,
         minutes=minutes[part.id],
         tiles=[one for one in tiles if one.shown.measure.main],
-        small=[*verdicts, *(one for one in tiles if not one.shown.measure.main)],
+        verdicts=verdicts,
+        small=[one for one in tiles if not one.shown.measure.main],
         tables=[_table(table, rows) for table, rows in review.tables(part.id)],
         remarks=review.remarks_on(part.id),
     )
@@ -124,5 +140,6 @@ def tile_of(review: Review, one: Shown) -> Tile:
 
 
 def _table(table: Any, rows: list[LateRow]) -> TableView:
-    shown = [TableRow(one, path_of(one.row.kind, one.row.key, one.row.name)) for one in rows]
+    labels = table.columns[1:]
+    shown = [TableRow(one, path_of(one.row.kind, one.row.key, one.row.name), labels) for one in rows]
     return TableView(table.id, TITLES[table.id], table.columns, shown, table.more)
