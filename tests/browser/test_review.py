@@ -259,7 +259,7 @@ def test_it_prints_to_clean_a4_pages(visit: Visit, tmp_path: Path) -> None:
         expect(page.locator(hidden)).to_be_hidden()
     # No row may be cut between two pages, and no table be wider than the paper.
     kept = page.evaluate(
-        "[...document.querySelectorAll('.review-table tr, .tile, .todo li')].map(one => getComputedStyle(one).breakInside)"
+        "[...document.querySelectorAll('.review-table tr, .tile, .todo li')].map(n => getComputedStyle(n).breakInside)"
     )
     assert set(kept) == {"avoid"}
     widest = page.evaluate(
