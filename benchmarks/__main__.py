@@ -9,7 +9,16 @@ import os
 import sys
 import tempfile
 
-CLAIMS = ("wandb_pass", "slurm_pass", "log_reading", "evaluation", "verification", "board_page", "handover_search")
+CLAIMS = (
+    "wandb_pass",
+    "slurm_pass",
+    "log_reading",
+    "evaluation",
+    "verification",
+    "board_page",
+    "handover_search",
+    "weekly_review",
+)
 
 
 def main() -> int:

@@ -93,7 +93,7 @@
     key();
   });
   window.addEventListener("hashchange", () => { const id = partOf(location.hash); if (id && id !== current) show(id); });
-  document.addEventListener("htmx:afterSwap", () => paint()); /* a part that was written to comes back anew */
+  document.addEventListener("htmx:load", () => paint()); /* a part that was written to comes back anew */
   document.addEventListener("fullscreenchange", () => {
     document.documentElement.classList.toggle("showing", document.fullscreenElement !== null);
   });

@@ -2,10 +2,11 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from apps.review.domain.catalogue import MEASURES, PART_IDS, VERDICTS
+from apps.review.domain.catalogue import MEASURES, PART_IDS, VERDICTS, rules
 from apps.review.domain.facts import (
     AlertFact,
     BestRun,
@@ -39,6 +40,13 @@ def keys(facts: WeekFacts, name: str) -> tuple[int, ...]:
 def test_every_figure_that_is_counted_is_in_the_catalogue_and_the_other_way_round() -> None:
     assert set(counted(week_facts()).figures) == set(MEASURES)
     assert {one.part for one in MEASURES.values()} <= set(PART_IDS)
+
+
+def test_the_page_for_people_holds_every_rule_of_counting() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "howto" / "weekly-review.md").read_text()
+    assert "\n".join(rules()) in page, (
+        "python -c 'from apps.review.domain.catalogue import rules; print(*rules(), sep=chr(10))'"
+    )
 
 
 def test_a_week_without_data_has_noughts_where_it_is_known_and_reasons_where_it_is_not() -> None:

@@ -241,3 +241,10 @@ MEASURES = {one.id: one for one in (*_LISTED, *_OF_VERDICTS)}
 
 def of_part(part: str) -> list[Measure]:
     return [one for one in _LISTED if one.part == part]
+
+
+def rules() -> list[str]:
+    """Return the table of docs/howto/weekly-review.md: each figure, its part, and the rule by which it is counted."""
+    titles = {part.id: part.title for part in PARTS}
+    rows = [f"| {one.title} | {titles[one.part]} | {one.rule} |" for one in _LISTED]
+    return ["| number | part | what counts |", "|---|---|---|", *rows]
