@@ -16,7 +16,18 @@ app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks(
     [
         f"apps.{room}"
-        for room in ("ops", "sweeps", "checkpoints", "alerts", "resume", "closing", "stopping", "restart", "handovers")
+        for room in (
+            "ops",
+            "sweeps",
+            "checkpoints",
+            "alerts",
+            "resume",
+            "closing",
+            "stopping",
+            "restart",
+            "handovers",
+            "review",
+        )
     ]
 )
 
