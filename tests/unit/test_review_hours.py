@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apps.review.domain.facts import Known
+from apps.review.domain.facts import Known, WeekFacts
 from apps.review.domain.hours import LOST, shares
+from apps.review.domain.weeks import parse_week
 from tests.factories.review import at, attempt, counted, flag, link, run, sweep, values, week_facts
 
 KINDS = ("total", "useful", "lost", "untold", "crashed", "zombie", "repeated", "idle")
@@ -114,6 +115,14 @@ def test_hours_of_an_unknown_run_go_to_the_agents_sweep_or_to_none() -> None:
 def test_hours_are_unknown_and_not_nought_where_slurm_was_never_read() -> None:
     figure = counted(week_facts(known=Known(slurm="Slurm was never read"))).figures["hours-total"]
     assert (figure.value, figure.why) == (None, "Slurm was never read")
+
+
+@pytest.mark.parametrize(("name", "hours"), [("2026-W13", 167), ("2026-W43", 169), ("2026-W47", 168)])
+def test_a_job_of_a_whole_week_has_the_weeks_hours_also_where_clocks_are_changed(name: str, hours: int) -> None:
+    week = parse_week(name, "Europe/Berlin")
+    held = attempt(1, 0, gpus=1, start_at=week.start - timedelta(days=3), over_at=None)
+    facts = WeekFacts(since=week.start, until=week.end, attempts=(held,))
+    assert sum(one.hours for one in shares(facts)) == pytest.approx(hours)
 
 
 LIVES = st.tuples(st.floats(-50, 160), st.floats(0.1, 100), st.sampled_from(["finished", "crashed", "running"]))

@@ -69,16 +69,18 @@ _LISTED = (
     Measure(
         "hours-useful",
         "numbers",
-        "useful",
+        "useful GPU hours",
         "hours of a run that are neither lost nor without evidence",
         "hours",
         "up",
     ),
-    Measure("hours-lost", "numbers", "lost", "the four kinds of loss together, each hour once", "hours", "down"),
+    Measure(
+        "hours-lost", "numbers", "lost GPU hours", "the four kinds of loss together, each hour once", "hours", "down"
+    ),
     Measure(
         "hours-untold",
         "numbers",
-        "not told apart",
+        "GPU hours not told apart",
         "hours of jobs whose run is not known or between two runs, and of runs that died where nobody looks for "
         "checkpoints",
         "hours",
@@ -88,7 +90,7 @@ _LISTED = (
     Measure(
         "hours-crashed",
         "wrong",
-        "crashed before a checkpoint",
+        "lost: crashed before a checkpoint",
         "hours of a run that ended without finishing which its newest checkpoint does not hold; all, where it has none",
         "hours",
         "down",
@@ -96,7 +98,7 @@ _LISTED = (
     Measure(
         "hours-zombie",
         "wrong",
-        "zombies",
+        "lost: zombies",
         "hours of a run flagged zombie that no checkpoint holds, and GPUs held by a job whose run was dead",
         "hours",
         "down",
@@ -104,16 +106,18 @@ _LISTED = (
     Measure(
         "hours-repeated",
         "wrong",
-        "repeated failure",
+        "lost: repeated failure",
         "hours of runs that died on the node that a flag repeated-failure names, from a day before it on",
         "hours",
         "down",
     ),
-    Measure("hours-idle", "wrong", "idle GPUs", "hours of a run while its flag idle-gpu was open", "hours", "down"),
-    Measure("flags-raised", "wrong", "red flags raised", "opened within the week", "count", "down"),
-    Measure("flags-cleared", "wrong", "cleared", "over within the week, by themselves or by hand"),
     Measure(
-        "flags-open", "wrong", "open at the end", "raised before the week's end and not over by then", "count", "down"
+        "hours-idle", "wrong", "lost: idle GPUs", "hours of a run while its flag idle-gpu was open", "hours", "down"
+    ),
+    Measure("flags-raised", "wrong", "red flags raised", "opened within the week", "count", "down"),
+    Measure("flags-cleared", "wrong", "red flags cleared", "over within the week, by themselves or by hand"),
+    Measure(
+        "flags-open", "wrong", "red flags open", "raised before the week's end and not over by then", "count", "down"
     ),
     Measure(
         "flags-median",
@@ -174,17 +178,23 @@ _LISTED = (
         "up",
     ),
     Measure("handovers-written", "decisions", "handovers written", "dated within the week"),
-    Measure("handovers-picked", "decisions", "picked up", "taken up by somebody within the week, each once"),
+    Measure("handovers-picked", "decisions", "handovers picked up", "taken up by somebody within the week, each once"),
     Measure(
         "handovers-never",
         "decisions",
-        "never picked up",
+        "handovers never picked up",
         "written within the week and not taken up by its end",
         "count",
         "down",
     ),
     Measure(
-        "handovers-archived", "decisions", "archived", "moved into the archive within the week", "count", "", False
+        "handovers-archived",
+        "decisions",
+        "handovers archived",
+        "moved into the archive within the week",
+        "count",
+        "",
+        False,
     ),
     Measure("plans-approved", "decisions", "plans approved", "approvals within the week, also those that became void"),
     Measure("plans-rejected", "decisions", "plans rejected", "rejections within the week"),

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 
-from apps.core.units import count, duration
+from apps.core.units import count, duration, with_ages
 from apps.review.domain.facts import FlagFact, RunFact, WeekFacts
 from apps.review.domain.numbers import Figure, Row, Table, counted, median, table
 from apps.review.domain.work import MOST, limit_of
@@ -46,7 +46,8 @@ def _cause(rule: str, flags: list[FlagFact], facts: WeekFacts) -> Row:
     still = sum(one.open_at(facts.until) for one in flags)
     where = len({one.sweep for one in flags if one.sweep is not None})
     sweeps = f" in {count(where, 'sweep')}" if where else ""
-    return Row(rule, (f"{len(flags)}{sweeps}", first.severity, str(still), first.evidence[:200]), "rule")
+    said = with_ages(first.evidence, facts.until)[:200]
+    return Row(rule, (f"{len(flags)}{sweeps}", first.severity, str(still), said), "rule")
 
 
 def fast_table(facts: WeekFacts) -> Table:
@@ -54,12 +55,12 @@ def fast_table(facts: WeekFacts) -> Table:
     runs = {one.pk: one for one in facts.runs}
     flags = [one for one in facts.flags if one.rule == FAST and facts.holds(one.opened_at)]
     flags.sort(key=lambda one: (_ORDER.get(one.severity, 9), one.opened_at, one.pk))
-    rows = [_fast(flag, runs.get(flag.run or 0)) for flag in flags]
+    rows = [_fast(flag, runs.get(flag.run or 0), with_ages(flag.evidence, facts.until)) for flag in flags]
     return table("fast", ("Run", "Took", "Cause"), rows, MOST)
 
 
-def _fast(flag: FlagFact, run: RunFact | None) -> Row:
+def _fast(flag: FlagFact, run: RunFact | None, said: str) -> Row:
     if run is None:
-        return Row("a run that is gone", ("—", flag.evidence[:200]), "flag", flag.pk)
-    cause = run.crash_class or f"no crash class: {flag.evidence[:160]}"
+        return Row("a run that is gone", ("—", said[:200]), "flag", flag.pk)
+    cause = run.crash_class or f"no crash class: {said[:160]}"
     return Row(run.name or run.run_id, (duration(run.trained_seconds), cause), "run", run.pk, run.url)

@@ -8,6 +8,8 @@ from django.urls import reverse
 
 from apps.alerts.models import AlertDelivery
 from apps.approvals.models import Plan, Question
+from apps.core.clock import utcnow
+from apps.core.units import with_ages
 from apps.flags.models import Flag
 from apps.handovers.models import Handover
 from apps.links.models import RunLink
@@ -76,7 +78,7 @@ def _flags(keys: list[int]) -> dict[int, Line]:
     return {
         pk: Line(
             f"{rule} on {run or sweep or 'nothing known'}", run_url or sweep_url or "", path_of("flag", pk, ""),
-            f"{severity}, {_stamp(at)}: {said[:200]}",
+            f"{severity}, {_stamp(at)}: {with_ages(said, utcnow())[:200]}",
         )
         for pk, rule, severity, run, sweep, run_url, sweep_url, at, said in rows
     }  # fmt: skip

@@ -20,7 +20,7 @@ from apps.review.reading.scopes import review_config, running_week
 from apps.review.views.showing import tile_of
 
 SCREENS = ("board", "flags", "week")
-ROWS = 8  # that can be read from across a room
+ROWS = 10  # that can be read from across a room
 ON_THE_WALL = (
     "hours-total", "hours-useful", "hours-lost", "flags-raised", "flags-cleared", "resumes", "hours-saved", "results",
     "handovers-written", "plans-open", "questions-open", "sweeps-active",
