@@ -1,6 +1,5 @@
 """The weekly review in a real browser: stepped through by keys, timed, printed, written to, and read by everybody."""
 
-import os
 import re
 from datetime import timedelta
 from pathlib import Path
@@ -11,7 +10,7 @@ from playwright.sync_api import Page, expect
 from apps.approvals.services.questions import answer_question
 from apps.core.clock import utcnow
 from apps.flags.models import Flag
-from apps.handovers.models import Handover, Pickup
+from apps.handovers.models import Pickup
 from apps.review.domain.weeks import Week, week_at
 from apps.review.models import ActionItem, Note
 from apps.review.services import meeting
@@ -25,7 +24,6 @@ from tests.browser.test_board_looks import violations
 from tests.factories.approvals import handover, plan, question
 
 pytestmark = [pytest.mark.needs_chromium, pytest.mark.django_db(transaction=True)]
-PICTURES = os.environ.get("PICTURES", "")
 
 
 def full_week() -> Week:
@@ -324,27 +322,3 @@ def test_the_wall_turns_without_javascript_too(visit: Visit) -> None:
     page = visit("/review/wall?show=flags", java_script_enabled=False)
     refresh = page.locator("noscript meta[http-equiv=refresh], head > meta[http-equiv=refresh]").first
     assert refresh.get_attribute("content") == "30; url=/review/wall?show=week"
-
-
-@pytest.mark.skipif(not PICTURES, reason="only where somebody asks for pictures to look at")
-def test_pictures_to_look_at(visit: Visit) -> None:
-    empty = visit(f"/review/{week_at(utcnow())}")
-    empty.screenshot(path=f"{PICTURES}/empty.png", full_page=True)
-    for screen in ("board", "flags", "week"):
-        empty.goto(f"/review/wall?show={screen}")
-        empty.screenshot(path=f"{PICTURES}/wall-empty-{screen}.png")
-    week = full_week()
-    for width, height in ((1920, 1080), (1440, 900), (390, 844)):
-        for scheme in ("light", "dark"):
-            page = visit(f"/review/{week}", viewport={"width": width, "height": height}, color_scheme=scheme)
-            for number in range(7):
-                page.screenshot(path=f"{PICTURES}/{width}-{scheme}-{number}.png", full_page=width == 390)
-                page.keyboard.press("ArrowRight")
-            for screen in ("board", "flags", "week"):
-                page.goto(f"/review/wall?show={screen}")
-                page.screenshot(path=f"{PICTURES}/wall-{width}-{scheme}-{screen}.png")
-    page = visit(f"/review/{week}/rows/runs")
-    page.screenshot(path=f"{PICTURES}/rows.png")
-    page = visit(f"/review/{week}")
-    page.pdf(prefer_css_page_size=True, path=f"{PICTURES}/review.pdf")
-    assert Handover.objects.count() == 2
