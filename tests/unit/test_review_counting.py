@@ -17,8 +17,10 @@ from apps.review.domain.facts import (
     WeekFacts,
 )
 from apps.review.domain.late import late_figures, rows_of
-from apps.review.domain.numbers import from_json, to_json
+from apps.review.domain.numbers import Figure, from_json, to_json
 from apps.review.domain.results import moved_by
+from apps.review.domain.review import Shown
+from apps.review.domain.wording import amount
 from tests.factories.review import (
     at,
     attempt,
@@ -263,3 +265,17 @@ def test_a_row_that_reads_otherwise_now_says_both() -> None:
     now = counted(week_facts(flags=(flag(1, cleared=50),)))
     (one,) = rows_of(then.tables["causes"], now.tables["causes"])
     assert (one.row.cells[2], one.later[2]) == ("1", "0")
+
+
+def test_a_trend_is_told_only_where_the_figures_read_otherwise() -> None:
+    def shown(now: float | None, before: float | None, name: str = "hours-lost") -> Shown:
+        return Shown(MEASURES[name], Figure(name, now), Figure(name, before), None)
+
+    assert [shown(*pair).trend for pair in ((3, 2), (2, 3), (2.01, 2.02), (None, 2), (2, None))] == [
+        "worse", "better", "same", "", "",
+    ]  # fmt: skip
+    assert [shown(*pair, "sweeps-active").trend for pair in ((3, 2), (2, 3))] == ["more", "less"]
+    assert shown(3, 2, "hours-useful").trend == "better"
+    assert [amount(Figure("x", hours), "hours") for hours in (0, 0.01, 2.04, 318.5, None)] == [
+        "0.0 h", "< 0.1 h", "2.0 h", "318 h", "unknown",
+    ]  # fmt: skip

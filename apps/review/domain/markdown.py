@@ -10,7 +10,7 @@ from apps.review.domain.catalogue import PARTS
 from apps.review.domain.late import LateRow
 from apps.review.domain.numbers import Row, Table, to_json
 from apps.review.domain.review import Item, Review
-from apps.review.domain.wording import amount, standing, told
+from apps.review.domain.wording import amount, limits, standing, told
 
 TITLES = {
     "sweeps": "Sweeps", "hours-by-sweep": "GPU hours by sweep", "hours-by-person": "GPU hours by person",
@@ -30,6 +30,7 @@ def markdown(review: Review) -> str:
         lines += [f"Present: {', '.join(cell(name) for _, name in review.present)}", ""]
     for part in PARTS:
         lines += [f"## {part.title}", ""]
+        lines += [f"Known in part: {limit}." for limit in limits(review.of_part(part.id))]
         lines += [f"- {one.measure.title}: {told(one)}" for one in review.of_part(part.id)]
         if part.id == "numbers":
             lines += [f"- runs by verdict, {one.measure.title}: {told(one)}" for one in review.verdicts()]

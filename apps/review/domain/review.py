@@ -58,7 +58,8 @@ class Shown:
         """``better``, ``worse``, ``more``, ``less``, ``same``, or empty where one of both is unknown."""
         if self.before is None or self.before.value is None or self.figure.value is None:
             return ""
-        if self.figure.value == self.before.value:
+        digits = 1 if self.measure.unit == "hours" else 0
+        if round(self.figure.value, digits) == round(self.before.value, digits):
             return "same"
         rose = self.figure.value > self.before.value
         if not self.measure.good:

@@ -1,8 +1,11 @@
 """Figures as people read them, and the digest of Monday morning. Pure."""
 
+from collections.abc import Iterable
+
 from apps.core.units import count, duration
 from apps.review.domain.numbers import Figure
 from apps.review.domain.review import Review, Shown
+from apps.review.domain.work import LEAST
 
 UNKNOWN = "unknown"
 _DIGEST = (
@@ -14,6 +17,7 @@ _DIGEST = (
     ("handovers-written", "handovers-never"),
     ("plans-open", "questions-open"),
 )
+_TOLD = tuple(id for group in _DIGEST for id in group)
 FEW = 5
 
 
@@ -24,17 +28,24 @@ def amount(figure: Figure | None, unit: str) -> str:
     if unit == "seconds":
         return duration(figure.value)
     if unit == "hours":
+        if 0 < figure.value < LEAST:
+            return "< 0.1 h"
         whole = round(figure.value, 1)
         return f"{whole:,.1f} h".replace(",", "\u202f") if abs(whole) < 100 else f"{count(round(whole))} h"
     return count(round(figure.value))
 
 
 def told(one: Shown) -> str:
-    """``12 (last week 9)``, with what is late and what is not known."""
+    """``12 (last week 9)``, with what is late, and why it is unknown where it is."""
     text = f"{amount(one.figure, one.measure.unit)} (last week {amount(one.before, one.measure.unit)})"
     if one.late is not None:
         text += f", late: now {amount(one.late.now, one.measure.unit)}"
-    return f"{text} – {one.figure.why}" if one.figure.why else text
+    return f"{text} – {one.figure.why}" if one.figure.why and one.figure.value is None else text
+
+
+def limits(some: Iterable[Shown]) -> list[str]:
+    """Return what is known in part only of these figures, each said once."""
+    return list(dict.fromkeys(one.figure.why for one in some if one.figure.why and one.figure.value is not None))
 
 
 def standing(one: Review) -> str:
@@ -52,6 +63,7 @@ def digest_of(one: Review, link: str) -> tuple[str, str]:
     """Return subject and body of the message about a week: plain text, short, each line a group of figures."""
     where = f" of {one.workspace}" if one.workspace else ""
     lines = [f"Week {one.week}, {one.week.days} ({one.week.zone}). {standing(one)}", ""]
+    lines += [f"Known in part: {limit}." for limit in limits(map(one.shown, _TOLD))]
     for group in _DIGEST:
         lines.append("; ".join(f"{shown.measure.title}: {told(shown)}" for shown in map(one.shown, group)))
     causes = one.numbers.tables.get("causes")

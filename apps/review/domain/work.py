@@ -10,6 +10,7 @@ from apps.review.domain.catalogue import VERDICTS
 from apps.review.domain.facts import RunFact, SweepFact, WeekFacts
 from apps.review.domain.numbers import Figure, Row, Table, counted, summed, table
 
+LEAST = 0.05  # hours that would be read as none
 MOST = 12  # rows of a table that is read from across the room
 _FATES = {
     "hours-useful": (hours.USEFUL,),
@@ -130,4 +131,4 @@ _COLUMNS = ("GPU h", "Lost", "Useful", "Crashed", "Zombie", "Repeated", "Idle", 
 
 def _cells(fates: dict[str, float]) -> tuple[str, ...]:
     told = (sum(fates.values()), hours.lost(fates), *(fates.get(fate, 0.0) for fate in _SHOWN))
-    return tuple(f"{one:.1f}" for one in told)
+    return tuple("< 0.1" if 0 < one < LEAST else f"{one:.1f}" for one in told)

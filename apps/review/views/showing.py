@@ -13,7 +13,7 @@ from apps.review.domain.late import LateRow
 from apps.review.domain.markdown import TITLES
 from apps.review.domain.review import Remark, Review, Shown
 from apps.review.domain.weeks import NoSuchWeek, Week
-from apps.review.domain.wording import amount
+from apps.review.domain.wording import amount, limits
 from apps.review.reading.rows import path_of
 from apps.review.reading.scopes import review_config, scopes, week_named
 
@@ -85,8 +85,7 @@ class PartView:
     @property
     def limits(self) -> list[str]:
         """What is not known of this part's numbers, each said once."""
-        every = (tile.shown.figure for tile in (*self.tiles, *self.small))
-        return list(dict.fromkeys(one.why for one in every if one.why and one.value is not None))
+        return limits(tile.shown for tile in (*self.tiles, *self.small))
 
 
 def week_or_404(text: str, workspace: str) -> Week:
