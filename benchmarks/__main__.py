@@ -18,6 +18,7 @@ CLAIMS = (
     "board_page",
     "handover_search",
     "worktree_scan",
+    "weekly_review",
 )
 
 

@@ -94,3 +94,8 @@ def latest_deliveries() -> list[AlertDelivery]:
     """Return the latest messages, newest first, with their channels and the causes that they tell of."""
     told = Prefetch("changes", AlertChange.objects.select_related("cause"), to_attr="told")
     return list(AlertDelivery.objects.select_related("channel").prefetch_related(told)[:MOST_DELIVERIES])
+
+
+def channels_on() -> list[AlertChannel]:
+    """Return the channels that are on, in the order in which they were made."""
+    return list(AlertChannel.objects.filter(enabled=True).order_by("pk"))

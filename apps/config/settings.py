@@ -47,6 +47,7 @@ INSTALLED_APPS = [
     "apps.alerts",
     "apps.board",
     "apps.api",
+    "apps.review",
     "apps.ops",
     "apps.config",
 ]

@@ -14,6 +14,7 @@ urlpatterns = [
     path("", include("apps.approvals.urls")),
     path("", include("apps.api.urls")),
     path("", include("apps.worktrees.urls")),
+    path("", include("apps.review.urls")),
     path("", include("apps.ops.urls")),
 ]
 

@@ -40,6 +40,7 @@ class Permission(StrEnum):
     HAND_OVER = "hand-over"
     MAKE_WORKTREES = "make-worktrees"
     CLEAN_WORKTREES = "clean-worktrees"
+    WRITE_REVIEW = "write-review"
     MANAGE_ALERTS = "manage-alerts"
     MANAGE_USERS = "manage-users"
 

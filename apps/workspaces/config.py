@@ -9,13 +9,13 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from apps.core.errors import Permanent
 from apps.workspaces.domain import Policy
 from apps.workspaces.recipes import AgentRecipeConfig, RecipeConfig
+from apps.workspaces.review import OptionalZone, ReviewConfig, Zone
 
 PROJECT_PATTERN = re.compile(r"^[^/\s]+/[^/\s]+$")
 PLACEHOLDERS = {"run_id", "job_id", "task_id", "sweep_id"}
@@ -175,6 +175,9 @@ class WorkspaceConfig(_Section):
         default="../{name}-worktrees",
         description="the folder for new worktrees, relative to root; {name} is the name of root's folder",
     )
+    review_timezone: OptionalZone = Field(
+        default="", description="in which the weeks of this workspace's review begin; empty = that of [review]"
+    )
     policy: Policy = Field(default=Policy(), description="thresholds of the red flags")
     sweep_policy: list[SweepPolicyConfig] = Field(
         default=[], description="one [[workspace.sweep_policy]] for each sweep with thresholds of its own"
@@ -199,21 +202,13 @@ class RetentionConfig(_Section):
     alerts_days: int = Field(default=90, ge=1, description="messages of alert channels, and causes that are over")
 
 
-def _zone(value: str) -> str:
-    try:
-        ZoneInfo(value)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise ValueError(f"'{value}' is no time zone; write one such as Europe/Berlin, or UTC") from error
-    return value
-
-
 class AlertsConfig(_Section):
     """Messages about red flags; where they go is set on the screen /alerts."""
 
     settle_seconds: int = Field(
         default=60, ge=0, le=3600, description="how long a new cause waits, so that all its runs are in one message"
     )
-    timezone: Annotated[str, AfterValidator(_zone)] = Field(
+    timezone: Zone = Field(
         default="UTC", description="in which the channels' quiet hours are meant, such as Europe/Berlin"
     )
 
@@ -268,6 +263,7 @@ class SweepboardConfig(_Section):
     handovers: HandoversConfig = HandoversConfig()
     api: ApiConfig = ApiConfig()
     worktrees: WorktreesConfig = WorktreesConfig()
+    review: ReviewConfig = ReviewConfig()
     workspace: list[WorkspaceConfig] = []
 
     @model_validator(mode="after")

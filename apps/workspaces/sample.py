@@ -21,6 +21,7 @@ from apps.workspaces.config import (
 )
 from apps.workspaces.domain import AutoResumePolicy, Policy
 from apps.workspaces.recipes import AgentRecipeConfig, RecipeConfig
+from apps.workspaces.review import ReviewConfig, ReviewMinutes
 
 EXAMPLES: dict[str, Any] = {
     "wandb.projects": ["entity/project"],
@@ -50,6 +51,8 @@ def sample_config() -> str:
         _section("[handovers]", "handovers", HandoversConfig),
         _section("[api]", "api", ApiConfig),
         _section("[worktrees]", "worktrees", WorktreesConfig),
+        _section("[review]", "review", ReviewConfig),
+        _section("[review.minutes]", "review.minutes", ReviewMinutes),
         _section("[retention]", "retention", RetentionConfig),
         "# One [[workspace]] for each checkout on the shared filesystem.",
         _section("[[workspace]]", "workspace", WorkspaceConfig, leave_out=("sweep_policy",)),

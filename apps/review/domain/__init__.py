@@ -1,0 +1,1 @@
+"""What a week came to, from frozen facts: pure."""

@@ -1,0 +1,200 @@
+"""What the numbers of a week are counted from: rows as they stand, frozen. Pure.
+
+Times are aware UTC. A ``pk`` is that of the row which the fact is of, so that every number leads back to its rows.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+ENDED_WELL = "finished"
+NOBODYS = ("deleted", "moved")  # runs that W&B has no more: nothing says how they ended
+
+
+@dataclass(frozen=True, slots=True)
+class BestRun:
+    """The run that held a sweep's best metric before the week began."""
+
+    pk: int
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class SweepFact:
+    """A sweep that lives, or of which something happened in the week. ``parameters`` are those that it searches.
+
+    ``lives`` is by W&B's state now; ``later_run`` says that a run of it began after the week.
+    """
+
+    pk: int
+    sweep_id: str
+    name: str
+    url: str
+    created_at: datetime | None
+    updated_at: datetime | None
+    lives: bool
+    metric: str = ""
+    minimize: bool = True
+    parameters: tuple[str, ...] = ()
+    best_before: BestRun | None = None
+    later_run: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RunFact:
+    """A run that lived in the week. ``ended_at`` is None while it lives, ``beat_at`` its last heartbeat.
+
+    ``verdict`` is empty where it was never judged. ``looked`` says that somebody looks for its checkpoints, which
+    needs a workspace; without, ``checkpoint_at`` None means nothing. ``trained_seconds`` is the time of all attempts.
+    """
+
+    pk: int
+    sweep: int | None
+    run_id: str
+    name: str
+    url: str
+    state: str
+    created_at: datetime | None
+    ended_at: datetime | None
+    beat_at: datetime | None = None
+    metric: float | None = None
+    verdict: str = ""
+    crash_class: str = ""
+    trained_seconds: float | None = None
+    checkpoint_at: datetime | None = None
+    looked: bool = True
+
+    @property
+    def ended_badly(self) -> bool:
+        """It is over, and W&B does not say that it finished."""
+        return self.ended_at is not None and self.state != ENDED_WELL and self.state not in NOBODYS
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptFact:
+    """One attempt of a job; ``over_at`` is None while it lives, ``node`` the first one that it ran on."""
+
+    pk: int
+    job_id: str
+    user: str
+    gpus: int
+    state: str
+    submit_at: datetime
+    start_at: datetime | None
+    over_at: datetime | None
+    node: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LinkFact:
+    """One attempt that carried one run."""
+
+    pk: int
+    run: int
+    job: int
+
+
+@dataclass(frozen=True, slots=True)
+class FlagFact:
+    """One red flag; ``cleared_at`` is None while it is open."""
+
+    pk: int
+    rule: str
+    severity: str
+    run: int | None
+    sweep: int | None
+    evidence: str
+    opened_at: datetime
+    cleared_at: datetime | None
+
+    def open_at(self, moment: datetime) -> bool:
+        return self.opened_at < moment and (self.cleared_at is None or self.cleared_at >= moment)
+
+
+@dataclass(frozen=True, slots=True)
+class HandoverFact:
+    """A handover that was written, picked up or archived; ``written_at`` is its date, else when it was first seen."""
+
+    pk: int
+    key: str
+    branch: str
+    focus: str
+    written_at: datetime
+    picked_up_at: tuple[datetime, ...] = ()
+    archived_at: tuple[datetime, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PlanFact:
+    """A plan with what people decided on it: (act, when), oldest first."""
+
+    pk: int
+    title: str
+    by: str
+    posted_at: datetime
+    expires_at: datetime
+    decisions: tuple[tuple[str, datetime], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class QuestionFact:
+    """A question; ``answered_at`` and ``withdrawn_at`` are None where neither happened."""
+
+    pk: int
+    title: str
+    by: str
+    asked_at: datetime
+    answered_at: datetime | None = None
+    withdrawn_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AlertFact:
+    """One message that a channel was to be told: ``state`` sent, failed or unsure, and when that was known."""
+
+    pk: int
+    channel: str
+    subject: str
+    state: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What can be known of the week: each a sentence that says why not, empty where all of it is.
+
+    ``wandb`` and ``slurm`` say that a source was never read, ``watched`` that Sweepboard was not there yet,
+    ``alerts`` that old messages were thinned out. ``limits`` are sentences on what is known in part only, by the
+    same names.
+    """
+
+    wandb: str = ""
+    slurm: str = ""
+    watched: str = ""
+    alerts: str = ""
+    limits: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class WeekFacts:
+    """All facts of one week, told up to ``until``. ``configs`` are of the runs that hold a best metric, by run."""
+
+    since: datetime
+    until: datetime
+    known: Known = field(default_factory=Known)
+    sweeps: tuple[SweepFact, ...] = ()
+    runs: tuple[RunFact, ...] = ()
+    attempts: tuple[AttemptFact, ...] = ()
+    links: tuple[LinkFact, ...] = ()
+    agents: tuple[tuple[int, int], ...] = ()  # (attempt, sweep)
+    flags: tuple[FlagFact, ...] = ()
+    handovers: tuple[HandoverFact, ...] = ()
+    plans: tuple[PlanFact, ...] = ()
+    questions: tuple[QuestionFact, ...] = ()
+    alerts: tuple[AlertFact, ...] = ()
+    configs: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
+
+    def holds(self, moment: datetime | None) -> bool:
+        """Tell whether a moment lies in the part of the week that is told."""
+        return moment is not None and self.since <= moment < self.until

@@ -1,0 +1,1 @@
+"""The facts of a week: a fixed number of queries, however many rows there are."""

@@ -1,0 +1,192 @@
+"""Sweeps, runs, attempts and flags of a week."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce
+
+from apps.flags.models import Flag
+from apps.links.models import AgentLink, RunLink
+from apps.review.domain.facts import AttemptFact, BestRun, FlagFact, LinkFact, RunFact, SweepFact
+from apps.slurm.domain import first_node
+from apps.slurm.models import Job
+from apps.sweeps.models import Run, Sweep
+from apps.sweeps.ports import LIVE_RUN_STATES, LIVE_SWEEP_STATES
+from apps.workspaces.selectors import workspace_by_project
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The time that is asked about, and the workspace; empty for all."""
+
+    since: datetime
+    until: datetime
+    workspace: str = ""
+
+    def within(self, rows: QuerySet[Any], path: str) -> QuerySet[Any]:
+        """Narrow rows to the workspace, whose name lies behind ``path``."""
+        return rows.filter(**{path: self.workspace}) if self.workspace else rows
+
+
+def _lived(asked: Asked) -> QuerySet[Run]:
+    last = Coalesce("trained_until", "heartbeat_at")
+    runs = Run.objects.annotate(last=last).filter(created_at__lt=asked.until)
+    return asked.within(runs.filter(Q(state__in=LIVE_RUN_STATES) | Q(last__gte=asked.since)), "sweep__workspace__name")
+
+
+_RUN = (
+    "pk", "sweep_id", "run_id", "name", "url", "state", "created_at", "last", "heartbeat_at", "metric_value",
+    "status__verdict", "status__crash_class", "status__runtime_seconds", "status__ticking_since",
+    "checkpoint__modified_at", "sweep__workspace_id", "entity", "project",
+)  # fmt: skip
+
+
+def runs_of(asked: Asked) -> tuple[RunFact, ...]:
+    """Return the runs that lived in the time; two queries."""
+    followed = workspace_by_project()
+    rows = _lived(asked).order_by("pk").values_list(*_RUN)
+    return tuple(_run(row, followed, asked.until) for row in rows.iterator(chunk_size=5000))
+
+
+def _run(row: tuple[Any, ...], followed: Mapping[str, Any], until: datetime) -> RunFact:
+    (pk, sweep, run_id, name, url, state, created, last, beat, metric, verdict, crash, seconds, ticking, saved,
+     workspace, entity, project) = row  # fmt: skip
+    trained = seconds
+    if seconds is not None and ticking is not None:
+        trained = seconds + max(0.0, (until - ticking).total_seconds())
+    return RunFact(
+        pk=pk,
+        sweep=sweep,
+        run_id=run_id,
+        name=name,
+        url=url,
+        state=state,
+        created_at=created,
+        ended_at=None if state in LIVE_RUN_STATES else last,
+        beat_at=beat,
+        metric=metric,
+        verdict=verdict or "",
+        crash_class=crash or "",
+        trained_seconds=trained,
+        checkpoint_at=saved,
+        looked=workspace is not None or f"{entity}/{project}" in followed,
+    )
+
+
+_JOB = (
+    "pk",
+    "job_id",
+    "user",
+    "gpus",
+    "state",
+    "submit_at",
+    "start_at",
+    "end_at",
+    "gone_at",
+    "elapsed_seconds",
+    "nodes",
+)
+
+
+def links_of(asked: Asked) -> tuple[tuple[LinkFact, ...], dict[int, AttemptFact]]:
+    """Return every attempt of the runs that lived in the time, also earlier and later ones; one query."""
+    rows = RunLink.objects.filter(run__in=_lived(asked).values("pk")).order_by("pk")
+    links, attempts = [], {}
+    for pk, run, *job in rows.values_list("pk", "run_id", *(f"job__{name}" for name in _JOB)).iterator(chunk_size=5000):
+        attempts[job[0]] = _attempt(job)
+        links.append(LinkFact(pk, run, job[0]))
+    return tuple(links), attempts
+
+
+def _held(asked: Asked, path: str = "") -> Q:
+    """Attempts that had GPUs at some moment of the time; those without an end are looked at one by one."""
+    begun = Q(**{f"{path}gpus__gt": 0, f"{path}start_at__lt": asked.until})
+    return begun & (Q(**{f"{path}end_at__gte": asked.since}) | Q(**{f"{path}end_at": None}))
+
+
+def attempts_of(asked: Asked) -> dict[int, AttemptFact]:
+    """Return the attempts that had GPUs in the time; one query."""
+    rows = Job.objects.filter(_held(asked)).order_by("pk").values_list(*_JOB)
+    return {row[0]: _attempt(list(row)) for row in rows.iterator(chunk_size=5000)}
+
+
+def _attempt(row: list[Any]) -> AttemptFact:
+    pk, job_id, user, gpus, state, submit, start, end, gone, elapsed, nodes = row
+    over = end or gone
+    if over is None and start is not None and elapsed:
+        over = start + timedelta(seconds=elapsed)  # it ended without telling when
+    return AttemptFact(pk, job_id, user, gpus, state, submit, start, over, first_node(nodes))
+
+
+def agents_of(asked: Asked) -> tuple[tuple[int, int], ...]:
+    """Return (attempt, sweep) of those that worked for a sweep; one query."""
+    links = asked.within(AgentLink.objects.filter(_held(asked, "job__")), "sweep__workspace__name")
+    return tuple(links.order_by("pk").values_list("job_id", "sweep_id"))
+
+
+def flags_of(asked: Asked) -> tuple[FlagFact, ...]:
+    """Return the flags that were open at some moment of the time; one query."""
+    rows = Flag.objects.filter(opened_at__lt=asked.until).filter(Q(cleared_at=None) | Q(cleared_at__gte=asked.since))
+    told = asked.within(rows, "sweep__workspace__name").order_by("pk")
+    fields = ("pk", "rule", "severity", "run_id", "sweep_id", "evidence", "opened_at", "cleared_at")
+    return tuple(FlagFact(*row) for row in told.values_list(*fields).iterator(chunk_size=5000))
+
+
+def sweeps_of(asked: Asked) -> tuple[tuple[SweepFact, ...], dict[int, int]]:
+    """Return the sweeps of the time, and by sweep the run that was best before it; one query."""
+    earlier = Run.objects.annotate(last=Coalesce("trained_until", "heartbeat_at")).filter(
+        sweep=OuterRef("pk"), metric_value__isnull=False, last__lt=asked.since
+    )
+    earlier = earlier.exclude(state__in=LIVE_RUN_STATES)
+    ended = Q(pk__in=_lived(asked).exclude(sweep=None).values("sweep")) | Q(updated_at__gte=asked.since)
+    rows = Sweep.objects.filter(ended | Q(created_at__gte=asked.since) | Q(pk__in=Sweep.objects.live().values("pk")))
+    rows = rows.filter(Q(created_at=None) | Q(created_at__lt=asked.until)).annotate(
+        lowest=Subquery(earlier.order_by("metric_value", "pk").values("pk")[:1]),
+        highest=Subquery(earlier.order_by("-metric_value", "pk").values("pk")[:1]),
+        later=Exists(Run.objects.filter(sweep=OuterRef("pk"), created_at__gte=asked.until)),
+    )
+    found, best = [], {}
+    for sweep in asked.within(rows, "workspace__name").order_by("pk"):
+        fact = _sweep(sweep)
+        found.append(fact)
+        if (held := sweep.lowest if fact.minimize else sweep.highest) is not None:
+            best[sweep.pk] = held
+    return tuple(found), best
+
+
+def _sweep(sweep: Any) -> SweepFact:
+    parameters = sweep.config.get("parameters") if isinstance(sweep.config, Mapping) else None
+    return SweepFact(
+        pk=sweep.pk,
+        sweep_id=sweep.sweep_id,
+        name=sweep.name or sweep.sweep_id,
+        url=sweep.url,
+        created_at=sweep.created_at,
+        updated_at=sweep.updated_at,
+        lives=sweep.state in LIVE_SWEEP_STATES,
+        metric=sweep.metric_name,
+        minimize=sweep.metric_goal != "maximize",
+        parameters=tuple(str(name) for name in parameters) if isinstance(parameters, Mapping) else (),
+        later_run=sweep.later,
+    )
+
+
+def configs_of(run_pks: Collection[int]) -> dict[int, tuple[float | None, Mapping[str, Any]]]:
+    """Return the metric and the config of a few runs; one query."""
+    rows = Run.objects.filter(pk__in=run_pks).annotate(value=F("metric_value")).values_list("pk", "value", "config")
+    return {pk: (value, config if isinstance(config, Mapping) else {}) for pk, value, config in rows}
+
+
+def with_best(
+    sweeps: tuple[SweepFact, ...], best: Mapping[int, int], values: Mapping[int, Any]
+) -> tuple[SweepFact, ...]:
+    """Return the sweeps with the run that was best before the time, and its value."""
+    return tuple(
+        replace(one, best_before=BestRun(best[one.pk], values[best[one.pk]][0]))
+        if one.pk in best and best[one.pk] in values
+        else one
+        for one in sweeps
+    )

@@ -1,0 +1,1 @@
+"""The pages of the review: the week, its rows, the wall, and what people write."""
