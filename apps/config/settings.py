@@ -44,6 +44,7 @@ INSTALLED_APPS = [
     "apps.restart",
     "apps.alerts",
     "apps.board",
+    "apps.pages",
     "apps.ops",
     "apps.config",
 ]

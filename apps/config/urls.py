@@ -12,6 +12,7 @@ urlpatterns = [
     path("", include("apps.restart.urls")),
     path("", include("apps.alerts.urls")),
     path("", include("apps.approvals.urls")),
+    path("", include("apps.pages.urls")),
     path("", include("apps.ops.urls")),
 ]
 

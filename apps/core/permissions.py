@@ -38,6 +38,7 @@ class Permission(StrEnum):
     ANSWER_QUESTIONS = "answer-questions"
     APPROVE_PLANS = "approve-plans"
     HAND_OVER = "hand-over"
+    WRITE_NOTES = "write-notes"
     MANAGE_ALERTS = "manage-alerts"
     MANAGE_USERS = "manage-users"
 
