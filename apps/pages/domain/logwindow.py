@@ -99,7 +99,8 @@ def hits(content: bytes, begin: int, sought: str, *, most: int = MOST_HITS) -> l
 
     ``content`` was read from byte ``begin`` on and begins with a line.
     """
-    wanted, found = re.compile(re.escape(sought.encode()), re.IGNORECASE), []
+    wanted = re.compile(re.escape(sought.encode()), re.IGNORECASE)
+    found: list[Hit] = []
     stop = 0
     while len(found) < most and (match := wanted.search(content, stop)):
         start = content.rfind(b"\n", 0, match.start()) + 1

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import urlencode
 
 from apps.flags.reading import leaves
@@ -34,11 +34,7 @@ LONGEST_KEY = 300
 LONGEST_QUERY = 2000
 
 
-class Query(Protocol):
-    """What Django's QueryDict and the tests' stand-in have in common."""
-
-    def get(self, name: str, default: str = "", /) -> Any: ...
-    def getlist(self, name: str, /) -> list[str]: ...
+Query = Mapping[str, Sequence[str]]  # every value of each name, as QueryDict.lists() tells them
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,20 +81,24 @@ class TableView:
     @classmethod
     def from_query(cls, query: Query) -> "TableView":
         """Read a query; what makes no sense in it is left out rather than refused."""
-        columns = dict.fromkeys(one for one in map(_key, query.getlist("c")) if is_column(one))
-        typed = _key(query.get("also", ""))
-        if is_column(typed):
-            columns[typed] = None
-        sort, page = query.get("sort", ""), query.get("page", "")
-        asked = [*query.getlist("range"), f"{_key(query.get('of', ''))}~{query.get('low', '')}~{query.get('high', '')}"]
+
+        def one(name: str) -> str:
+            return (list(query.get(name, ())) or [""])[-1].replace("\x00", "")
+
+        chosen = [*query.get("c", ()), one("also")]
+        columns = dict.fromkeys(key for key in map(_key, chosen) if is_column(key))
+        sort, page = one("sort"), one("page")
+        asked = [*query.get("range", ()), f"{_key(one('of'))}~{one('low')}~{one('high')}"]
+        ranges = dict.fromkeys(found for text in asked if (found := _range(text)))
+        words = dict.fromkeys(told for text in query.get("word", ()) if (told := _word(text)))
         return cls(
             columns=tuple(columns)[:MOST_COLUMNS],
             sort=sort if can_sort(sort.removeprefix("-")) else NEWEST,
-            state=query.get("state", "")[:30].replace("\x00", ""),
-            verdict=query.get("verdict", "")[:30].replace("\x00", ""),
-            q=query.get("q", "").replace("\x00", "").strip()[:200],
-            ranges=tuple(dict.fromkeys(found for text in asked if (found := _range(text))))[:MOST_RANGES],
-            words=tuple(dict.fromkeys(found for text in query.getlist("word") if (found := _word(text))))[:MOST_WORDS],
+            state=one("state")[:30],
+            verdict=one("verdict")[:30],
+            q=one("q").strip()[:200],
+            ranges=tuple(ranges)[:MOST_RANGES],
+            words=tuple(words)[:MOST_WORDS],
             page=int(page) if page.isdecimal() and len(page) < 7 and int(page) else 1,
         )
 

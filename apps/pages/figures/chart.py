@@ -62,6 +62,11 @@ class Chart:
     draw: Callable[[Look], go.Figure] | None = None
     note: str = ""
 
+    @property
+    def drawn(self) -> bool:
+        """Whether there is a figure; templates would call ``draw`` itself."""
+        return self.draw is not None
+
 
 def figure(look: Look, traces: Sequence[Any], **layout: Any) -> go.Figure:
     """Return a figure of these traces on a transparent ground, in a scheme's colours, without plotly's own template."""

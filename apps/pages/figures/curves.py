@@ -73,7 +73,7 @@ def curves(
     """``without`` counts runs of which no sample is kept; ``total_rest`` how many others there are beside ``rest``."""
     band = band_of(rest)
     drawn = [one for one in chosen if one.points]
-    rows = [(one.name, step, value) for one in drawn for step, value in one.points]
+    rows: list[tuple[str, float, float | str]] = [(one.name, *point) for one in drawn for point in one.points]
     rows += [
         (f"the other runs ({runs})", step, f"{number(low)} … {number(middle)} … {number(high)}")
         for step, runs, low, middle, high in zip(band.steps, band.runs, band.low, band.middle, band.high, strict=True)

@@ -115,8 +115,8 @@ def _draw(look: Look, drawn: Sequence[Trial], axes: Sequence[Axis], metric: str)
     meta = [{"key": one.key, "kind": one.kind, "words": list(one.words)} for one in axes]
     meta.append({"key": "metric", "kind": "number", "words": []})
     scale = [[0, look.palette[0]], [0.5, look.palette[4]], [1, look.palette[1]]]
-    colorbar = {"title": {"text": plain(metric)}, "thickness": 12, "tickcolor": look.text}
-    line = {"color": values, "colorscale": scale, "showscale": True, "colorbar": colorbar}
+    # Without a colour bar: the last axis is its scale, and plotly.js gives one style attributes, which the CSP forbids.
+    line = {"color": values, "colorscale": scale, "showscale": False}
     fonts = {"labelfont": {"color": look.text}, "tickfont": {"color": look.text}, "rangefont": {"color": CLEAR}}
     unselected = {"line": {"color": look.dim, "opacity": 0.08}}
     made = go.Parcoords(dimensions=dimensions, line=line, unselected=unselected, **fonts)

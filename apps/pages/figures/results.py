@@ -1,6 +1,7 @@
 """What a sweep reached and what that cost: the best so far, the price of improvements, times and GPU hours. Pure."""
 
 import math
+import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -43,7 +44,7 @@ class Improvement:
 
 def improvements(results: Sequence[Result], goal: str) -> list[Improvement]:
     """Return the improvements in the order of time; GPU hours that nobody knows count as none."""
-    better = (lambda new, old: new > old) if goal == "maximize" else (lambda new, old: new < old)
+    better = operator.gt if goal == "maximize" else operator.lt
     found: list[Improvement] = []
     spent = 0.0
     for one in sorted((each for each in results if each.at is not None), key=_when):

@@ -7,7 +7,7 @@ import plotly.graph_objects as go
 
 from apps.core.units import count, duration
 from apps.pages.domain.runlife import HEARD, NO_JOB, PENDING, SLURM, UNKNOWN, WANDB, RunLife, Span, endings, spans_of
-from apps.pages.figures.chart import Chart, Look, Table, figure, stamp
+from apps.pages.figures.chart import Chart, Look, Table, figure, plain, stamp
 
 STRIPED = {PENDING: "/", NO_JOB: ".", UNKNOWN: "x"}
 GOOD = frozenset({"RUNNING", "running", HEARD, "finished", "COMPLETED"})
@@ -51,8 +51,8 @@ def _state(look: Look, state: str, spans: Sequence[Span], by_run: bool = False) 
         orientation="h",
         base=[stamp(one.begin) for one in spans],
         x=[max(1.0, (one.end - one.begin).total_seconds()) * 1000 for one in spans],
-        y=[one.run if by_run else one.lane for one in spans],
-        customdata=[[one.state, duration(one.end - one.begin), one.note] for one in spans],
+        y=[plain(one.run) if by_run else one.lane for one in spans],
+        customdata=[[one.state, duration(one.end - one.begin), plain(one.note)] for one in spans],
         hovertemplate="%{y}: %{customdata[0]} for %{customdata[1]}<br>%{customdata[2]}<extra></extra>",
         marker={"color": colour(look, state), "line": {"width": 1, "color": look.text},
                 "pattern": {"shape": STRIPED.get(state, ""), "fgcolor": look.text, "fgopacity": 0.5}},
@@ -121,9 +121,12 @@ def _gantt(
                             for state in _in_order(slurm)]  # fmt: skip
     traces.append(_heard(look, heard))
     if lost:
-        traces.append(_marks(look, "preempted", [at for at, _ in lost], [name for _, name in lost], "x"))
+        traces.append(_marks(look, "preempted", [at for at, _ in lost], [plain(name) for _, name in lost], "x"))
     if resumes:
-        traces.append(_marks(look, "resumed by Sweepboard", [at for _, at in resumes], [name for name, _ in resumes]))
+        traces.append(
+            _marks(look, "resumed by Sweepboard", [at for _, at in resumes], [plain(name) for name, _ in resumes])
+        )
+    names = [plain(name) for name in names]
     rows = {"categoryorder": "array", "categoryarray": list(reversed(names)), "showgrid": False,
             "tickmode": "array", "tickvals": list(names), "ticktext": [name[:24] for name in names]}  # fmt: skip
     height = max(240, 90 + 22 * len(names))
@@ -136,7 +139,7 @@ def _heard(look: Look, spans: Sequence[Span]) -> go.Scatter:
     y: list[str | None] = []
     for one in spans:
         x += [stamp(one.begin), stamp(one.end), None]
-        y += [one.run, one.run, None]
+        y += [plain(one.run), plain(one.run), None]
     return go.Scatter(
         name="W&B heard of it", mode="lines+markers", x=x, y=y, line={"width": 3, "color": look.palette[0]},
         marker={"size": 5}, hovertemplate="%{y}: W&B heard of it at %{x}<extra></extra>",

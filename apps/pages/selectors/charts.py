@@ -1,7 +1,7 @@
 """The rows behind the charts of a sweep, each in a fixed number of queries."""
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -27,9 +27,9 @@ MOST_ON_TIMELINE = 100
 BEST = 3  # runs whose curves are drawn where nobody chose any
 
 
-def label(run: Run | dict[str, Any]) -> str:
+def label(run: Run | Mapping[str, Any]) -> str:
     """Return what tells a run apart on a chart: names may be the same, ids are not."""
-    name, run_id = (run["name"], run["run_id"]) if isinstance(run, dict) else (run.name, run.run_id)
+    name, run_id = (run["name"], run["run_id"]) if not isinstance(run, Run) else (run.name, run.run_id)
     return f"{name} ({run_id})" if name and name != run_id else run_id
 
 
@@ -91,7 +91,7 @@ def results_of(sweep: Sweep, now: datetime) -> list[Result]:
     return [_result(row, spent.get(row["pk"]), now) for row in rows]
 
 
-def _result(row: dict[str, Any], status: RunStatus | None, now: datetime) -> Result:
+def _result(row: Mapping[str, Any], status: RunStatus | None, now: datetime) -> Result:
     seconds = status.runtime_at(now) if status else None
     # A run without any job has no GPU time that is known, which is not the same as none.
     gpu = status.job_time.gpu_seconds_at(now) if status and seconds is not None else None

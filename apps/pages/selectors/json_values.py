@@ -22,11 +22,11 @@ class _JsonValue(Func):
         super().__init__(expression, **extra)
         self.path = path or []
 
-    def as_sqlite(self, compiler: SQLCompiler, connection: Any, **extra: Any) -> tuple[str, list[Any]]:
+    def as_sqlite(self, compiler: SQLCompiler, connection: Any, **extra: Any) -> tuple[str, tuple[str | int, ...]]:
         column, params = compiler.compile(self.source_expressions[0])
-        path = "$" + "".join(f".{json.dumps(part, ensure_ascii=False)}" for part in self.path)
+        path = _path(self.path)
         sql = f"CASE WHEN JSON_TYPE({column}, %s) IN ({self.sqlite_kinds}) THEN JSON_EXTRACT({column}, %s) END"
-        return sql, [*params, path, *params, path]
+        return sql, (*params, path, *params, path)
 
     def as_postgresql(self, compiler: SQLCompiler, connection: Any, **extra: Any) -> tuple[str, list[Any]]:
         column, params = compiler.compile(self.source_expressions[0])
@@ -37,6 +37,10 @@ class _JsonValue(Func):
         return sql, [*params, self.path, *params, self.path]
 
 
+def _path(parts: list[str]) -> str:
+    return "$" + "".join(f".{json.dumps(part, ensure_ascii=False)}" for part in parts)
+
+
 class JsonNumber(_JsonValue):
     sqlite_kinds = "'integer', 'real'"
     postgres_kinds = "'number'"
@@ -45,9 +49,18 @@ class JsonNumber(_JsonValue):
 
 
 class JsonText(_JsonValue):
-    sqlite_kinds = "'text', 'true', 'false'"
     postgres_kinds = "'string', 'boolean'"
     output_field = TextField()
+
+    def as_sqlite(self, compiler: SQLCompiler, connection: Any, **extra: Any) -> tuple[str, tuple[str | int, ...]]:
+        """SQLite reads JSON's true as 1: its word is told instead."""
+        column, params = compiler.compile(self.source_expressions[0])
+        path = _path(self.path)
+        sql = (
+            f"CASE JSON_TYPE({column}, %s) WHEN 'true' THEN 'true' WHEN 'false' THEN 'false' "
+            f"WHEN 'text' THEN JSON_EXTRACT({column}, %s) END"
+        )
+        return sql, (*params, path, *params, path)
 
 
 class Seconds(Func):

@@ -101,7 +101,8 @@ def search_in(store: LogStore, path: Path, sought: str, begin: int) -> Found:
     if found is None:
         return Found(problem=look.problem)
     at = max(0, min(begin, found.size))
-    stop, told, kept, kept_at = min(found.size, at + SEARCHED_AT_ONCE), [], b"", at
+    told: list[Hit] = []
+    stop, kept, kept_at = min(found.size, at + SEARCHED_AT_ONCE), b"", at
     try:
         while at < stop and len(told) < MOST_HITS:
             chunk = store.read(path, at, min(CHUNK, stop - at))

@@ -55,13 +55,8 @@ def runs_of_view(sweep: Sweep, view: TableView, now: datetime) -> QuerySet[Run]:
         rows = rows.filter(**{f"range_{place}__gte": one.low} if one.low > float("-inf") else {})
         rows = rows.filter(**{f"range_{place}__lte": one.high} if one.high < float("inf") else {})
     for place, (key, texts) in enumerate(view.words_of().items()):
-        rows = rows.annotate(**{f"words_{place}": text_at(key)}).filter(**{f"words_{place}__in": _spelled(texts)})
+        rows = rows.annotate(**{f"words_{place}": text_at(key)}).filter(**{f"words_{place}__in": texts})
     return rows.order_by(*_order(view.sort, now), "-pk")
-
-
-def _spelled(texts: list[str]) -> list[str]:
-    """SQLite reads JSON's true and false as 1 and 0."""
-    return [*texts, *({"true": "1", "false": "0"}[one] for one in texts if one in ("true", "false"))]
 
 
 def _number(key: str, now: datetime) -> Any:

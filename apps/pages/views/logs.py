@@ -52,7 +52,7 @@ def _searched(request: HttpRequest, chosen: RunLog) -> dict[str, Any]:
     if not sought:
         return {"q": ""}
     found = search_in(log_store(), Path(chosen.log.path), sought, _number(request, "from") or 0)
-    further = urlencode({"q": sought, "from": found.further}) if found.further is not None else ""
+    further = urlencode({"q": sought, "from": str(found.further)}) if found.further is not None else ""
     return {"q": sought, "found": found, "further": further}
 
 

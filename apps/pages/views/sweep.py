@@ -45,7 +45,7 @@ class Column:
 def page(request: HttpRequest, pk: int) -> HttpResponse:
     """Show a sweep; htmx asks for its table of runs alone."""
     sweep, now = sweep_of(pk), utcnow()
-    view = TableView.from_query(request.GET).tidied(chosen_parameters(sweep.config))
+    view = TableView.from_query(dict(request.GET.lists())).tidied(chosen_parameters(sweep.config))
     details = htmx_of(request)
     context: dict[str, Any] = {"sweep": sweep, "now": now}
     if details.target != "runs" or details.history_restore_request:
@@ -129,7 +129,7 @@ def _pages(sweep: Sweep, view: TableView, found: Any) -> tuple[str, str]:
 def runs_csv(request: HttpRequest, pk: int) -> HttpResponseBase:
     """Stream every run of a view, whatever its page, as CSV."""
     sweep = sweep_of(pk)
-    view = TableView.from_query(request.GET)
+    view = TableView.from_query(dict(request.GET.lists()))
     headers = {"Content-Disposition": f'attachment; filename="runs-of-{sweep.pk}.csv"'}
     lines = _lines(sweep, view)
     return StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8", headers=headers)
@@ -155,10 +155,11 @@ def _lines(sweep: Sweep, view: TableView) -> Iterator[str]:
 @requires(Permission.VIEW_BOARD)
 def keep(request: HttpRequest, pk: int) -> HttpResponse:
     """Keep the view that the form carries, under a name."""
-    sweep, view = sweep_of(pk), TableView.from_query(request.POST)
-    values = {"name": request.POST.get("name", ""), "shared": bool(request.POST.get("shared"))}
+    sweep, view = sweep_of(pk), TableView.from_query(dict(request.POST.lists()))
+    name, shared = request.POST.get("name", ""), bool(request.POST.get("shared"))
+    owner, now = request.user.get_username(), utcnow()
     try:
-        kept = save_view(sweep=sweep, view=view, owner=request.user.get_username(), now=utcnow(), **values)
+        kept = save_view(sweep=sweep, name=name, view=view, owner=owner, shared=shared, now=now)
         messages.info(request, f"The view '{kept.name}' is kept.")
     except Refused as error:
         messages.error(request, str(error))
