@@ -27,7 +27,10 @@ const figureOf = async (node, colours) => {
 
 /* On a phone a legend beside or below many traces takes the plot's own room: it is left out, the table names them. */
 const fitted = (figure) => {
-  if (phone.matches && figure.data.length > 6) figure.layout.showlegend = false;
+  if (!phone.matches) return figure;
+  if (figure.data.length > 4) figure.layout.showlegend = false;
+  const names = figure.layout.yaxis?.ticktext;
+  if (names) figure.layout.yaxis.ticktext = names.map((name) => (name.length > 12 ? `${name.slice(0, 11)}…` : name));
   return figure;
 };
 

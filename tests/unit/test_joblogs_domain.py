@@ -246,7 +246,9 @@ def in_pieces(text: str, cuts: list[int]) -> None:
 
 
 def test_evidence_keeps_the_byte_of_its_line_however_the_log_is_cut_into_chunks() -> None:
-    content = b"step 1\n" * 40 + b"x" * 500 + b" ValueError: long\n" + b"Traceback (most recent call last):\n" + ERROR + b"\n"
+    content = (
+        b"step 1\n" * 40 + b"x" * 500 + b" ValueError: long\n" + b"Traceback (most recent call last):\n" + ERROR + b"\n"
+    )
     for size in (1, 7, 64, len(content)):
         state = LogState()
         for start in range(0, len(content), size):

@@ -78,7 +78,7 @@ def figure(look: Look, traces: Sequence[Any], **layout: Any) -> go.Figure:
         "font": {"color": look.text, "size": 13, "family": "system-ui, sans-serif"},
         "margin": {"l": 56, "r": 16, "t": 16, "b": 48},
         "hoverlabel": {"align": "left"},
-        "legend": {"orientation": "h", "y": -0.2, "x": 0},
+        "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
         "xaxis": axis | layout.pop("xaxis", {}),
         "yaxis": axis | layout.pop("yaxis", {}),
     }
