@@ -23,6 +23,7 @@ def beat_schedule() -> dict[str, dict[str, Any]]:
         "drive-restarts": _every(10, "restart.drive_restarts", Queue.ACTIONS),
         "drive-proofs": _every(15, "checkpoints.drive_proofs", Queue.CHECKS),
         "prove-newest": _every(3600, "checkpoints.prove_newest", Queue.CHECKS),
+        "find-importances": _every(30, "pages.find_importances", Queue.CHECKS),
         "scan-handovers": _every(config.handovers.scan_seconds, "handovers.scan"),
         "archive-handovers": _every(config.handovers.archive_seconds, "handovers.archive", Queue.CHECKS),
         "work-of-handovers": _every(config.handovers.work_seconds, "handovers.work", Queue.CHECKS),

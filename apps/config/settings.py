@@ -48,6 +48,7 @@ INSTALLED_APPS = [
     "apps.board",
     "apps.api",
     "apps.review",
+    "apps.pages",
     "apps.ops",
     "apps.config",
 ]

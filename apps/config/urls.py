@@ -15,6 +15,7 @@ urlpatterns = [
     path("", include("apps.api.urls")),
     path("", include("apps.worktrees.urls")),
     path("", include("apps.review.urls")),
+    path("", include("apps.pages.urls")),
     path("", include("apps.ops.urls")),
 ]
 

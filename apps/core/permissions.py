@@ -41,6 +41,7 @@ class Permission(StrEnum):
     MAKE_WORKTREES = "make-worktrees"
     CLEAN_WORKTREES = "clean-worktrees"
     WRITE_REVIEW = "write-review"
+    WRITE_NOTES = "write-notes"
     MANAGE_ALERTS = "manage-alerts"
     MANAGE_USERS = "manage-users"
 

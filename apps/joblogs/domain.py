@@ -30,7 +30,7 @@ from apps.joblogs.trace import Trace, begin_start, note_caught, note_cause, note
 
 MARK = 16  # bytes before the offset, by which a log is known again
 _WHOLE_AT = (b"]", b"}")
-_PLAIN = ("line", "run_id", "sweep_id", "closed", "said", "torn", "numbered", "gap_at", "context")
+_PLAIN = ("line", "run_id", "sweep_id", "closed", "said", "torn", "numbered", "gap_at", "context", "rest_at")
 
 
 @dataclass
@@ -41,7 +41,8 @@ class LogState:
     just before the offset. ``closed`` says that Slurm took the job away: what follows is the run's next start;
     ``said`` that the present start has said anything yet. After a gap the first line is ``torn`` and lines are no
     longer ``numbered``; ``gap_at`` is the offset at which a gap is to be left. ``context`` is what was
-    said of the error that the next lines tell.
+    said of the error that the next lines tell. ``rest_at`` is the byte of the file at which ``rest`` begins; None where
+    nobody said where the reading is.
     """
 
     line: int = 0
@@ -55,6 +56,7 @@ class LogState:
     numbered: bool = True
     gap_at: int | None = None
     context: str = Context.NONE.value
+    rest_at: int | None = None
     counters: Counters = field(default_factory=Counters)
     traces: dict[str, Trace] = field(default_factory=dict)
 
@@ -64,18 +66,26 @@ class LogState:
 
 
 def follow(
-    state: LogState, chunk: bytes, *, at: datetime | None = None, max_line: int = MAX_LINE, last: bool = False
+    state: LogState,
+    chunk: bytes,
+    *,
+    at: datetime | None = None,
+    max_line: int = MAX_LINE,
+    last: bool = False,
+    offset: int | None = None,
 ) -> set[str]:
     """Read on and return the run ids whose traces changed.
 
     ``chunk`` is what was appended and may end anywhere, even inside a character; an unfinished last line waits in
     ``state.rest``, unless ``last``. Of a line longer than ``max_line`` bytes only the beginning is looked at. A
     carriage return ends a line as well, because that is how progress bars redraw themselves, but lines are
-    numbered as an editor does. ``at`` is when the file was written, kept with the progress.
+    numbered as an editor does. ``at`` is when the file was written, kept with the progress. ``offset`` is the byte of
+    the file at which ``chunk`` begins: with it, evidence is kept with the byte at which its line begins.
     """
     state.mark = (state.mark + chunk[-MARK:])[-MARK:]
     data = _mended(state, state.rest + chunk)
     end = len(data) if last else max(data.rfind(b"\n"), data.rfind(b"\r")) + 1
+    places = _Places(state.rest_at, None if offset is None else offset + len(chunk) - len(data))
     state.rest = data[end:][:max_line]
     changed: set[str] = set()
     counted = 0
@@ -86,8 +96,32 @@ def follow(
         run_id = _read_line(state, clean(line), at, fatal=is_fatal(line))
         if run_id is not None:
             changed.add(run_id)
+            _place_evidence(state, places.of(start))
     state.line += data.count(b"\n", counted, end)
+    state.rest_at = places.of(end)
     return changed
+
+
+@dataclass(frozen=True, slots=True)
+class _Places:
+    """Where the data of one reading lies in the file; what is left of a long line is shorter than that line was."""
+
+    first: int | None
+    zero: int | None
+
+    def of(self, start: int) -> int | None:
+        if start == 0 and self.first is not None:
+            return self.first
+        return None if self.zero is None else self.zero + start
+
+
+def _place_evidence(state: LogState, byte: int | None) -> None:
+    """Note at which byte the line begins whose evidence was just kept."""
+    number, trace = _number(state), state.trace
+    if byte is not None and trace.evidence:
+        trace.evidence = [
+            item if "byte" in item or item["line"] != number else item | {"byte": byte} for item in trace.evidence
+        ]
 
 
 def _mended(state: LogState, data: bytes) -> bytes:
@@ -238,7 +272,7 @@ def _begin(state: LogState, trace: Trace) -> None:
 
 def leave_gap(state: LogState) -> None:
     """Go on behind a part that is not read: no line there is known, so neither is the run that it speaks of."""
-    state.run_id, state.rest, state.mark = "", b"", b""
+    state.run_id, state.rest, state.mark, state.rest_at = "", b"", b"", None
     state.closed = state.said = state.numbered = False
     state.torn = True
     state.gap_at = None
@@ -252,7 +286,7 @@ def begin_again(state: LogState, *, same_run: bool) -> None:
     ``same_run`` where the file is the same one, cut short: then what follows is the next start of the run that was
     under way, whose progress is kept. Otherwise nobody knows whose lines follow until one names a run.
     """
-    state.line, state.rest, state.mark, state.gap_at = 0, b"", b"", None
+    state.line, state.rest, state.mark, state.gap_at, state.rest_at = 0, b"", b"", None, None
     state.torn, state.numbered = False, True
     state.run_id = state.run_id if same_run else ""
     state.closed = state.run_id in state.traces

@@ -106,8 +106,9 @@ class Reading:
             if not chunk:
                 break
             self.budget.spend(len(chunk))
+            begins, most = self.row.offset, self.limits.max_line_bytes
             self.row.offset += len(chunk)
-            changed |= follow(self.state, chunk, at=stamp.modified_at, max_line=self.limits.max_line_bytes)
+            changed |= follow(self.state, chunk, at=stamp.modified_at, max_line=most, offset=begins)
         self.row.behind = self.row.offset < stamp.size
         return changed | self._last_line(stamp.modified_at)
 

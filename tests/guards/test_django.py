@@ -153,3 +153,18 @@ def test_every_block_of_the_style_sheet_is_closed() -> None:
     for path in (ROOT / "static" / "css").glob("*.css"):
         text = re.sub(r"/\*.*?\*/|\"[^\"\n]*\"", "", path.read_text(), flags=re.DOTALL)
         assert text.count("{") == text.count("}"), path.name
+
+
+def test_plotly_is_the_one_that_belongs_to_the_library_and_is_told_to_write_no_styles() -> None:
+    """plotly.js writes style elements, which the policy forbids, unless the page holds elements of these ids."""
+    from plotly.offline import get_plotlyjs_version
+
+    bundle = ROOT / "static" / "vendor" / f"plotly-strict-{get_plotlyjs_version()}" / "plotly-strict.min.js"
+    page = (ROOT / "templates" / "pages" / "charted.html").read_text()
+    assert f"vendor/{bundle.parent.name}/{bundle.name}" in page
+    code = bundle.read_text()
+    for name in re.findall(r'getElementById\("([0-9a-f]{64})"\)', code):
+        assert f'id="{name}"' in page
+    assert '"plotly.js-style-"' in code
+    assert 'id="plotly.js-style-global" class="no-inline-styles"' in page
+    assert (bundle.parent / "LICENSE").read_text().startswith("MIT License")

@@ -259,7 +259,7 @@ def test_the_page_shows_the_stage_the_boxes_the_decisions_and_what_it_names(view
     Mention.objects.create(handover=one, kind="run", name=run.run_id, run=run)
     shown = viewer.get(f"/handovers/{one.pk}").content.decode()
     for part in (
-        "nobody has picked it up yet", "1 decision", "no result: no proof", f"/runs/{run.pk}/checkpoints",
+        "nobody has picked it up yet", "1 decision", "no result: no proof", f'"/runs/{run.pk}"',
         one.superseded_by.key, 'aria-current="step"',
     ):  # fmt: skip
         assert part in shown, part

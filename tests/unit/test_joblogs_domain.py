@@ -243,3 +243,27 @@ def in_pieces(text: str, cuts: list[int]) -> None:
         run: trace_values(trace) for run, trace in expected.traces.items()
     }
     assert dump_state(state) == dump_state(expected)
+
+
+def test_evidence_keeps_the_byte_of_its_line_however_the_log_is_cut_into_chunks() -> None:
+    content = (
+        b"step 1\n" * 40 + b"x" * 500 + b" ValueError: long\n" + b"Traceback (most recent call last):\n" + ERROR + b"\n"
+    )
+    for size in (1, 7, 64, len(content)):
+        state = LogState()
+        for start in range(0, len(content), size):
+            follow(state, content[start : start + size], max_line=100, offset=start)
+        (item,) = state.traces[""].evidence
+        assert content[item["byte"] :].startswith(ERROR), size
+
+
+def test_evidence_behind_a_gap_has_its_byte_though_nobody_knows_its_line() -> None:
+    state = LogState()
+    follow(state, b"one\n", offset=0)
+    leave_gap(state)
+    follow(state, b"torn line\nTraceback (most recent call last):\n" + ERROR + b"\n", offset=1000)
+    (item,) = state.traces[""].evidence
+    assert (item["line"], item["byte"]) == (0, 1000 + 10 + 35)
+
+
+ERROR = b"ValueError: three"

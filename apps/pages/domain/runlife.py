@@ -1,0 +1,97 @@
+"""A run's life on one axis: what W&B heard of it and what Slurm did with its jobs. Pure.
+
+Only what is stored is drawn. Of W&B that is the first and the last sign of life and the state since then; which states
+it passed through in between is kept by nobody, and so said of nobody.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+WANDB, SLURM = "W&B", "Slurm"
+PENDING, NO_JOB, UNKNOWN, HEARD = "PENDING", "no job", "unknown", "heard"
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptLife:
+    """What is stored of one attempt: its job, its last state and its times. ``end`` is None while it lives."""
+
+    job: str
+    state: str
+    submit: datetime
+    start: datetime | None
+    end: datetime | None
+    gpus: int = 0
+    nodes: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RunLife:
+    """What is stored of a run; ``began`` and ``heard`` are W&B's first and last sign, ``live`` what W&B says now."""
+
+    name: str
+    state: str
+    live: bool
+    began: datetime | None
+    heard: datetime | None
+    attempts: tuple[AttemptLife, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A state over a span of time on one lane; ``end`` is never before ``begin``."""
+
+    lane: str
+    state: str
+    begin: datetime
+    end: datetime
+    note: str = ""
+    run: str = ""
+
+
+def spans_of(life: RunLife, now: datetime) -> list[Span]:
+    """Return both lanes of one run, W&B's first, each in the order of time."""
+    return [*_wandb(life, now), *_slurm(life, now)]
+
+
+def _wandb(life: RunLife, now: datetime) -> list[Span]:
+    if life.began is None:
+        return []
+    heard = max(life.began, life.heard or life.began)
+    known = Span(WANDB, HEARD, life.began, heard, "between W&B's first and last sign of life", life.name)
+    if heard >= now:
+        return [known]
+    note = "no sign of life since" if life.live else "what W&B says now; since its last sign of life"
+    return [known, Span(WANDB, life.state, heard, now, note, life.name)]
+
+
+def _slurm(life: RunLife, now: datetime) -> list[Span]:
+    found: list[Span] = []
+    reached: datetime | None = None
+    for one in sorted(life.attempts, key=lambda attempt: attempt.submit):
+        if reached is not None and one.submit > reached:
+            found.append(Span(SLURM, NO_JOB, reached, one.submit, "no attempt of the run was known", life.name))
+        found += _attempt(one, now, life.name)
+        end = one.end or now
+        reached = end if reached is None else max(reached, end)
+    return found
+
+
+def _attempt(one: AttemptLife, now: datetime, name: str) -> list[Span]:
+    end = max(one.submit, one.end or now)
+    waited = max(one.submit, min(one.start or end, end))
+    where = f"job {one.job}" + (f" on {one.nodes}" if one.nodes else "")
+    spans = []
+    if waited > one.submit or one.start is None:
+        spans.append(Span(SLURM, PENDING, one.submit, waited, f"{where} waited", name))
+    if one.start is not None:
+        ended = "" if one.end is None else f", ended {one.state}"
+        state = one.state if one.end is None else "RUNNING"
+        spans.append(Span(SLURM, state, waited, end, f"{where}{ended}", name))
+    return spans
+
+
+def endings(life: RunLife) -> Sequence[tuple[datetime, str, str]]:
+    """Return (when, state, job) of every attempt that is over, in the order of time."""
+    over = [(one.end, one.state, one.job) for one in life.attempts if one.end is not None]
+    return sorted(over)

@@ -1,0 +1,90 @@
+"""Numbers and texts inside JSON columns, as SQLite and PostgreSQL read them: to sort and to filter by."""
+
+import json
+from typing import Any
+
+from django.db.models import F, FloatField, Func, TextField
+from django.db.models.functions import Coalesce
+from django.db.models.sql.compiler import SQLCompiler
+
+from apps.pages.domain.tables import CONFIG, paths_of
+
+
+class _JsonValue(Func):
+    """The value at a path of a JSON column where it is of the wanted kind; NULL for any other and for none."""
+
+    sqlite_kinds = ""
+    postgres_kinds = ""
+    postgres_cast = "text"
+    arity = 1
+
+    def __init__(self, expression: Any, path: list[str] | None = None, **extra: Any) -> None:
+        super().__init__(expression, **extra)
+        self.path = path or []
+
+    def as_sqlite(self, compiler: SQLCompiler, connection: Any, **extra: Any) -> tuple[str, tuple[str | int, ...]]:
+        column, params = compiler.compile(self.source_expressions[0])
+        path = _path(self.path)
+        sql = f"CASE WHEN JSON_TYPE({column}, %s) IN ({self.sqlite_kinds}) THEN JSON_EXTRACT({column}, %s) END"
+        return sql, (*params, path, *params, path)
+
+    def as_postgresql(self, compiler: SQLCompiler, connection: Any, **extra: Any) -> tuple[str, list[Any]]:
+        column, params = compiler.compile(self.source_expressions[0])
+        sql = (
+            f"CASE WHEN jsonb_typeof({column} #> %s::text[]) IN ({self.postgres_kinds}) THEN "
+            f"({column} #>> %s::text[])::{self.postgres_cast} END"
+        )
+        return sql, [*params, self.path, *params, self.path]
+
+
+def _path(parts: list[str]) -> str:
+    return "$" + "".join(f".{json.dumps(part, ensure_ascii=False)}" for part in parts)
+
+
+class JsonNumber(_JsonValue):
+    sqlite_kinds = "'integer', 'real'"
+    postgres_kinds = "'number'"
+    postgres_cast = "double precision"
+    output_field = FloatField()
+
+
+class JsonText(_JsonValue):
+    postgres_kinds = "'string', 'boolean'"
+    output_field = TextField()
+
+    def as_sqlite(self, compiler: SQLCompiler, connection: Any, **extra: Any) -> tuple[str, tuple[str | int, ...]]:
+        """SQLite reads JSON's true as 1: its word is told instead."""
+        column, params = compiler.compile(self.source_expressions[0])
+        path = _path(self.path)
+        sql = (
+            f"CASE JSON_TYPE({column}, %s) WHEN 'true' THEN 'true' WHEN 'false' THEN 'false' "
+            f"WHEN 'text' THEN JSON_EXTRACT({column}, %s) END"
+        )
+        return sql, (*params, path, *params, path)
+
+
+class Seconds(Func):
+    """A duration as seconds."""
+
+    output_field = FloatField()
+
+    def as_sqlite(self, compiler: SQLCompiler, connection: Any, **extra: Any) -> tuple[str, Any]:
+        return self.as_sql(compiler, connection, template="((%(expressions)s) / 1000000.0)", **extra)
+
+    def as_postgresql(self, compiler: SQLCompiler, connection: Any, **extra: Any) -> tuple[str, Any]:
+        return self.as_sql(compiler, connection, template="EXTRACT(EPOCH FROM (%(expressions)s))", **extra)
+
+
+def number_at(key: str) -> Any:
+    """Return the number in a column of config or summary, for queries over runs."""
+    return _first(JsonNumber, key)
+
+
+def text_at(key: str) -> Any:
+    return _first(JsonText, key)
+
+
+def _first(kind: type[_JsonValue], key: str) -> Any:
+    column = "config" if key.startswith(CONFIG) else "summary"
+    found = [kind(F(column), path=path) for path in paths_of(key)]
+    return Coalesce(*found) if len(found) > 1 else found[0]

@@ -1,0 +1,192 @@
+"""All that the page of one run shows, in a fixed number of queries."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.core.exceptions import ObjectDoesNotExist
+
+from apps.audit.models import AuditEvent
+from apps.audit.selectors import Freshness, freshness
+from apps.board.incidents import run_subject
+from apps.board.selectors import followed
+from apps.checkpoints.models import Checkpoint, RunConfig, Verification
+from apps.checkpoints.verifying import age_of
+from apps.flags.history import Moment, moment_of
+from apps.flags.models import SEVERITY_ORDER, Flag, RunStatus
+from apps.handovers.models import Handover
+from apps.handovers.selectors import handovers_of_run
+from apps.links.selectors import LinkedJob, jobs_of_runs
+from apps.memory.keys import CHECKPOINTING, LENGTH, PRECISION, Setting, find
+from apps.pages.domain.batch import BatchArithmetic, arithmetic
+from apps.pages.domain.configs import ConfigRow, drift
+from apps.pages.domain.runlife import AttemptLife, RunLife
+from apps.pages.models import RunNote
+from apps.pages.selectors.logs import RunLog, logs_of
+from apps.pages.selectors.progress import SourceProgress, progress_by_source
+from apps.resume.models import ResumeRequest
+from apps.sweeps.models import Run
+from apps.sweeps.ports import LIVE_RUN_STATES
+from apps.workspaces.selectors import policy_of
+
+MOST = 50
+
+
+@dataclass(frozen=True)
+class Checkpoints:
+    """The newest checkpoint as it was listed last, its proof as it is now, and the newest that was proven good."""
+
+    newest: Checkpoint | None
+    proof: Verification | None
+    good: Verification | None
+    looked_at: int
+
+    @property
+    def good_is_newest(self) -> bool:
+        return self.proof is not None and self.good is not None and self.proof.pk == self.good.pk
+
+
+@dataclass(frozen=True)
+class RunPage:
+    """What is known of a run. ``status`` is None for one that was never judged."""
+
+    run: Run
+    status: RunStatus | None
+    flags: list[Flag]
+    past_flags: list[Flag]
+    attempts: list[LinkedJob]
+    life: RunLife
+    progress: list[SourceProgress]
+    logs: list[RunLog]
+    checkpoints: Checkpoints
+    disk_config: RunConfig | None
+    config: list[ConfigRow]
+    batch: BatchArithmetic
+    settings: list[Setting]
+    parameters: int | None
+    resumes: list[ResumeRequest]
+    notes: list[RunNote]
+    handovers: list[Handover]
+    acts: list[Moment]
+    sources: list[Freshness]
+
+    @property
+    def drifted(self) -> list[ConfigRow]:
+        return [row for row in self.config if row.mark == "changed"]
+
+    @property
+    def most_memory(self) -> int | None:
+        """The most host memory that any attempt's largest step held, in bytes; None where nobody told it."""
+        return max((one.job.max_rss_bytes for one in self.attempts if one.job.max_rss_bytes is not None), default=None)
+
+
+def run_named(pk: int) -> Run | None:
+    rows = Run.objects.select_related("sweep__workspace", "status__job", "checkpoint", "disk_config", "history")
+    return rows.filter(pk=pk).first()
+
+
+def run_page(run: Run) -> RunPage:
+    """Return what the page of a run shows; ``run`` comes from ``run_named``."""
+    attempts = jobs_of_runs([run.pk]).get(run.pk, [])
+    flags = list(Flag.objects.filter(run=run).order_by("-opened_at")[:MOST])
+    standing = [one for one in flags if one.cleared_at is None and one.dismissed_at is None]
+    logs, traces = logs_of(run, attempts)
+    proofs = list(Verification.objects.filter(run=run))
+    disk = _one(run, "disk_config")
+    policy = policy_of(run.sweep.workspace if run.sweep else None, *_sweep_words(run))
+    return RunPage(
+        run=run,
+        status=_one(run, "status"),
+        flags=sorted(standing, key=lambda one: (SEVERITY_ORDER.get(one.severity, 9), one.rule)),
+        past_flags=[one for one in flags if one not in standing],
+        attempts=attempts,
+        life=life_of(run, attempts),
+        progress=progress_by_source(run, traces),
+        logs=logs,
+        checkpoints=_checkpoints(run, proofs),
+        disk_config=disk,
+        config=drift(disk.values if disk and not disk.problem else {}, run.config, policy.may_differ),
+        batch=arithmetic(run.config, *_gpus(attempts)),
+        settings=_settings(run),
+        parameters=_parameters(proofs),
+        resumes=list(ResumeRequest.objects.filter(run=run).defer("evidence", "before")[:MOST]),
+        notes=list(RunNote.objects.filter(run=run)[:MOST]),
+        handovers=list(handovers_of_run(run).distinct()[:MOST]),
+        acts=_acts(run),
+        sources=sources_of(run.project_path, {one.job.cluster for one in attempts}),
+    )
+
+
+def _one(run: Run, name: str) -> Any:
+    """Return the row beside a run, None where there is none."""
+    try:
+        return getattr(run, name)
+    except ObjectDoesNotExist:
+        return None
+
+
+def _sweep_words(run: Run) -> tuple[str, str]:
+    return (run.sweep.sweep_id, run.sweep.name) if run.sweep else ("", "")
+
+
+def life_of(run: Run, attempts: list[LinkedJob], name: str = "") -> RunLife:
+    """Return a run's life as it is drawn; an attempt ends for the run where its agent went on to the next one."""
+    return RunLife(
+        name=name or run.name or run.run_id,
+        state=run.state,
+        live=run.state in LIVE_RUN_STATES,
+        began=run.created_at,
+        heard=run.trained_until or run.heartbeat_at,
+        attempts=tuple(_attempt(run, one) for one in attempts),
+    )
+
+
+def _attempt(run: Run, one: LinkedJob) -> AttemptLife:
+    job = one.job
+    start, end, state = job.start_at, job.over_at, job.state
+    if start is not None and run.created_at is not None and job.submit_at < start < run.created_at:
+        # An agent's job that had carried other runs before: its wait was not this run's.
+        return AttemptLife(job.job_id, state, run.created_at, run.created_at, _left(one, end), job.gpus, job.nodes)
+    return AttemptLife(job.job_id, state, job.submit_at, start, _left(one, end), job.gpus, job.nodes)
+
+
+def _left(one: LinkedJob, end: datetime | None) -> datetime | None:
+    return one.next_run_at if one.next_run_at is not None and (end is None or one.next_run_at < end) else end
+
+
+def _checkpoints(run: Run, proofs: list[Verification]) -> Checkpoints:
+    newest = _one(run, "checkpoint")
+    proof = next((one for one in proofs if newest is not None and one.holds_for(newest)), None)
+    sound = [one for one in proofs if one.sound == "pass" and not one.is_open]
+    return Checkpoints(newest, proof, max(sound, key=age_of, default=None), len(proofs))
+
+
+def _gpus(attempts: list[LinkedJob]) -> tuple[int | None, str]:
+    if not attempts:
+        return None, ""
+    job = attempts[-1].job
+    return job.gpus, f"job {job.job_id}"
+
+
+def _settings(run: Run) -> list[Setting]:
+    """What else of the config decides over a GPU's memory, the first key of each kind."""
+    return [one for names in (PRECISION, CHECKPOINTING, LENGTH) for one in find(run.config, names)[:1]]
+
+
+def _parameters(proofs: list[Verification]) -> int | None:
+    counted = [one for one in proofs if one.sound == "pass" and one.parameters is not None]
+    return max(counted, key=lambda one: one.modified_at).parameters if counted else None
+
+
+def _acts(run: Run) -> list[Moment]:
+    """What people did with the run, newest first; a namesake of another sweep is told apart where the event says."""
+    own = run.sweep.sweep_id if run.sweep else ""
+    events = AuditEvent.objects.filter(subject=run_subject(run))[:MOST]
+    return [moment_of(one) for one in events if one.detail.get("sweep") in (None, own)]
+
+
+def sources_of(project: str, clusters: set[str]) -> list[Freshness]:
+    """Return how fresh W&B is about a project, and Slurm about these clusters; about every cluster without any."""
+    told = [one for one in followed(freshness()) if one.source in ("wandb", "slurm")]
+    mine = [one for one in told if (one.source == "wandb" and one.scope == project)]
+    return mine + [one for one in told if one.source == "slurm" and (not clusters or one.scope in clusters)]

@@ -1,0 +1,237 @@
+"""The page of one run over HTTP: what it says, its notes and logs, whom it lets in, what it costs."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import time_machine
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from apps.audit.models import AuditEvent
+from apps.core.permissions import Role
+from apps.joblogs.models import LogFile
+from apps.pages.models import RunNote
+from tests.factories.moments import NOW
+from tests.factories.pages import CAUSE, log_of, whole_run
+from tests.factories.rows import (
+    JobFactory,
+    RunFactory,
+    RunLinkFactory,
+    both_sources_answered,
+)
+from tests.integration.conftest import client_of
+
+pytestmark = pytest.mark.django_db
+CHARTS = ("curves", "best", "cost", "importance", "spread", "timeline", "parallel")
+
+
+@pytest.fixture(autouse=True)
+def _noon() -> object:
+    with time_machine.travel(NOW, tick=False):
+        yield
+
+
+@pytest.fixture
+def sent(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """No broker: what would be sent to a worker is listed."""
+    told: list[int] = []
+    monkeypatch.setattr("apps.pages.views.catalogue.send_importance", lambda one: told.append(one.pk))
+    return told
+
+
+def text_of(client: Client, url: str, status: int = 200, **options: Any) -> str:
+    response = client.get(url, **options)
+    assert response.status_code == status, (url, response.status_code)
+    content = b"".join(response.streaming_content) if response.streaming else response.content  # type: ignore[attr-defined]
+    return content.decode()
+
+
+def queries(client: Client, url: str) -> int:
+    client.get(url)  # the first answer also fills caches of the process
+    with CaptureQueriesContext(connection) as told:
+        text_of(client, url)
+    return len(told)
+
+
+# one run
+
+
+def test_a_run_page_tells_everything_that_is_known(operator: Client, tmp_path: Path) -> None:
+    both_sources_answered()
+    run = whole_run(tmp_path)
+    text = text_of(operator, f"/runs/{run.pk}")
+    for said in (
+        "change-then-resume",
+        "train.err line 3 says CUDA out of memory.",
+        "config-drift",
+        "✖ broken",
+        "Its end is cut off.",
+        "step 2\u202f000",
+        "<del>0.01</del>",
+        "<ins>0.001</ins>",
+        "torch.OutOfMemoryError",
+        "job 1",
+        "samples a step",
+        "gradient_accumulation_steps in the config",
+        "12.0\xa0GB",
+        "110\u202f000\u202f000 in a proven checkpoint",
+        f"/runs/{run.pk}/checkpoints",
+        f"/memory?run={run.pk}",
+        f"/sweeps/{run.sweep_id}",
+    ):
+        assert said in text, said
+    assert '<span class="figure">64</span>' in text, "8 × 4 × 2"
+
+
+def test_a_run_of_which_nothing_is_known_says_so_in_every_part(operator: Client) -> None:
+    run = RunFactory(sweep=None, config={}, summary={}, url="", gpu_memory_percent=None)
+    text = text_of(operator, f"/runs/{run.pk}")
+    for said in (
+        "Not judged yet",
+        "Neither W&amp;B nor Slurm was read",
+        "No checkpoint is known",
+        "No job is known",
+        "No log of this run",
+        "Drift is unknown",
+        "W&amp;B holds no config",
+        "no W&amp;B link",
+        "Nobody has had this run resumed",
+        "No note yet",
+    ):
+        assert said in text, said
+    assert text.count(">unknown<") >= 4, "batch, accumulation, GPUs, the product"
+
+
+def test_a_stale_source_is_named_with_its_age(operator: Client) -> None:
+    both_sources_answered(at=NOW.replace(hour=2))
+    run = RunFactory()
+    assert "last that was known" in text_of(operator, f"/runs/{run.pk}")
+
+
+def test_a_poll_is_answered_only_when_something_is_newer(operator: Client) -> None:
+    both_sources_answered()
+    run = RunFactory()
+    page = text_of(operator, f"/runs/{run.pk}")
+    url = page.split('id="run-now"')[1].split('hx-get="')[1].split('"')[0].replace("&amp;", "&")
+    headers = {"HX-Request": "true", "HX-Target": "run-now"}
+    assert operator.get(url, headers=headers).status_code == 204
+    both_sources_answered()
+    fresh = operator.get(url, headers=headers)
+    assert fresh.status_code == 200
+    assert b"<html" not in fresh.content
+
+
+@pytest.mark.parametrize(
+    "url", ["/runs/999", "/sweeps/999", "/runs/999/logs/1", "/sweeps/999/charts/best", "/sweeps/999/runs.csv"]
+)
+def test_what_is_not_there_is_not_found(operator: Client, url: str) -> None:
+    assert operator.get(url).status_code == 404
+
+
+@pytest.mark.parametrize("role", list(Role))
+def test_every_role_reads_and_a_viewer_writes_no_note(role: Role) -> None:
+    run = RunFactory()
+    client = client_of(role)
+    assert client.get(f"/runs/{run.pk}").status_code == 200
+    assert client.get(f"/sweeps/{run.sweep_id}").status_code == 200
+    written = client.post(f"/runs/{run.pk}/notes", {"text": "look"})
+    assert written.status_code == (403 if role is Role.VIEWER else 302)
+    assert RunNote.objects.count() == (role is not Role.VIEWER)
+
+
+def test_a_run_page_costs_the_same_for_two_attempts_and_for_fifty(operator: Client, tmp_path: Path) -> None:
+    both_sources_answered()
+    run = whole_run(tmp_path)
+    before = queries(operator, f"/runs/{run.pk}")
+    for _ in range(48):
+        job = JobFactory()
+        RunLinkFactory(run=run, job=job)
+        log_of(run, job, tmp_path)
+    assert queries(operator, f"/runs/{run.pk}") == before
+
+
+# notes
+
+
+def test_a_note_is_kept_edited_and_remembered(operator: Client) -> None:
+    run = RunFactory()
+    operator.post(f"/runs/{run.pk}/notes", {"text": " The <b>warm-up</b> is off. "})
+    note = RunNote.objects.get()
+    text = text_of(operator, f"/runs/{run.pk}")
+    assert "The &lt;b&gt;warm-up&lt;/b&gt; is off." in text
+    operator.post(f"/runs/{run.pk}/notes/{note.pk}", {"text": "It is on.", "seen": ""})
+    note.refresh_from_db()
+    assert (note.text, note.edited_by) == ("It is on.", note.by)
+    edited = AuditEvent.objects.get(type="run.note.edited")
+    assert edited.detail["before"] == "The <b>warm-up</b> is off."
+
+
+def test_a_note_that_says_nothing_is_refused_and_what_was_typed_stays(operator: Client) -> None:
+    run = RunFactory()
+    answer = operator.post(f"/runs/{run.pk}/notes", {"text": "x" * 10_001})
+    assert answer.status_code == 422
+    assert "A note has at most 10000 characters" in answer.content.decode()
+    assert "x" * 10_001 in answer.content.decode()
+    assert operator.post(f"/runs/{run.pk}/notes", {"text": " \x00".replace("\x00", "")}).status_code == 422
+    assert RunNote.objects.count() == 0
+
+
+def test_of_two_who_edit_one_note_the_second_is_told(operator: Client) -> None:
+    run = RunFactory()
+    operator.post(f"/runs/{run.pk}/notes", {"text": "one"})
+    note = RunNote.objects.get()
+    operator.post(f"/runs/{run.pk}/notes/{note.pk}", {"text": "two", "seen": ""})
+    late = operator.post(f"/runs/{run.pk}/notes/{note.pk}", {"text": "three", "seen": ""})
+    assert late.status_code == 422
+    assert "changed this note meanwhile" in late.content.decode()
+    assert "three" in late.content.decode()
+    assert RunNote.objects.get().text == "two"
+
+
+# logs
+
+
+def test_a_log_is_read_in_windows_and_evidence_is_jumped_to_by_its_byte(operator: Client, tmp_path: Path) -> None:
+    run = whole_run(tmp_path)
+    log = LogFile.objects.get()
+    page = text_of(operator, f"/runs/{run.pk}")
+    byte = Path(log.path).read_bytes().index(CAUSE.encode())
+    jump = f"/runs/{run.pk}/logs/{log.pk}?line={byte}#line"
+    assert jump in page
+    shown = text_of(operator, jump.partition("#")[0])
+    assert f'<span id="line" class="marked"><span class="sr">evidence: </span>{CAUSE}' in shown
+    assert f'id="b{byte + len(CAUSE) + 1}"' in shown
+
+
+def test_of_a_huge_log_a_window_is_read_and_never_the_whole(operator: Client, tmp_path: Path) -> None:
+    run = whole_run(tmp_path)
+    log = LogFile.objects.get()
+    with Path(log.path).open("r+b") as held:
+        held.truncate(3 << 30)  # a hole, as of a writer that went on behind a cut
+        held.seek(0, 2)
+        held.write(b"\nthe last line\n")
+    text = text_of(operator, f"/runs/{run.pk}/logs/{log.pk}")
+    assert "the last line" in text
+    assert len(text) < 400_000
+    found = text_of(operator, f"/runs/{run.pk}/logs/{log.pk}?q=last+line")
+    assert "Search on from there" in found, "sixteen megabytes at a time"
+
+
+def test_a_log_that_is_gone_or_of_another_run_is_said(operator: Client, tmp_path: Path) -> None:
+    run = whole_run(tmp_path)
+    log = LogFile.objects.get()
+    other = RunFactory(sweep=run.sweep)
+    assert operator.get(f"/runs/{other.pk}/logs/{log.pk}").status_code == 404
+    Path(log.path).unlink()
+    assert "The log is gone" in text_of(operator, f"/runs/{run.pk}/logs/{log.pk}")
+    Path(log.path).mkdir()
+    assert "The log is gone" in text_of(operator, f"/runs/{run.pk}/logs/{log.pk}?q=x&at=99999999999999")
+
+
+def test_markup_in_a_log_is_text(operator: Client, tmp_path: Path) -> None:
+    run = whole_run(tmp_path)
+    log = LogFile.objects.get()
+    Path(log.path).write_text("<script>alert(1)</script>\n")
+    assert "&lt;script&gt;" in text_of(operator, f"/runs/{run.pk}/logs/{log.pk}?q=script")
