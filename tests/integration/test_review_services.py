@@ -14,6 +14,7 @@ from django.db import connection, connections
 
 from apps.alerts.adapters.memory import MemorySender
 from apps.alerts.models import AlertDelivery
+from apps.alerts.services.channels import SWITCHED_OFF, switch_channel
 from apps.alerts.services.delivering import deliver
 from apps.audit.models import AuditEvent
 from apps.core.errors import AlreadyDone, Permanent, Transient
@@ -284,6 +285,20 @@ def test_a_digest_is_tried_again_and_sent_once(configured: Callable[[str], None]
     assert deliver(delivery_pk=made.pk, sender=sender, clock=lambda: now + 12 * HOUR) == "sent"
     assert deliver(delivery_pk=made.pk, sender=sender, clock=lambda: now + 13 * HOUR) == "sent"
     assert len(sender.sent) == 1
+
+
+@pytest.mark.usefixtures("_watched")
+def test_a_digest_that_waits_is_not_sent_when_its_channel_was_switched_off_in_between(
+    configured: Callable[[str], None],
+) -> None:
+    configured(DIGEST)
+    ops = channel("ops", made_at=START)
+    (made,) = send_digests(now=END + 10 * HOUR)
+    switch_channel(channel=ops, on=False, actor="mia", now=END + 10 * HOUR)
+    switch_channel(channel=ops, on=True, actor="mia", now=END + 11 * HOUR)
+    made.refresh_from_db()
+    assert (made.state, made.error) == ("failed", SWITCHED_OFF)
+    assert send_digests(now=END + 12 * HOUR) == []
 
 
 @pytest.mark.usefixtures("_watched")

@@ -101,7 +101,7 @@ def switch_channel(*, channel: AlertChannel, on: bool, actor: str, now: datetime
     else:
         forget(channel=channel, now=now)
         # A person may send these again; a channel that is off does not.
-        AlertDelivery.objects.filter(channel=channel, state="waiting", kind="alert").update(
+        AlertDelivery.objects.filter(channel=channel, state="waiting").exclude(kind="test").update(
             state="failed", error=SWITCHED_OFF, error_id=""
         )
     _record("switched-on" if on else "switched-off", channel, actor)

@@ -38,7 +38,7 @@ def path_of(kind: str, key: int, name: str) -> str:
     if kind == "rule":
         return f"{reverse('board:flags')}?rule={name}"
     page = {"handover": "handovers:handover", "plan": "approvals:plan", "question": "approvals:question"} | {
-        "flag": "board:flag", "run": "board:checkpoints",
+        "flag": "board:flag", "run": "pages:run", "sweep": "pages:sweep",
     }  # fmt: skip
     return reverse(page[kind], args=[key]) if kind in page and key else ""
 
@@ -49,7 +49,10 @@ def _stamp(at: datetime | None) -> str:
 
 def _sweeps(keys: list[int]) -> dict[int, Line]:
     rows = Sweep.objects.filter(pk__in=keys).values_list("pk", "name", "sweep_id", "url", "state", "created_at")
-    return {pk: Line(name or id, url, "", f"{id}, {state}, made {_stamp(at)}") for pk, name, id, url, state, at in rows}
+    return {
+        pk: Line(name or id, url, path_of("sweep", pk, ""), f"{id}, {state}, made {_stamp(at)}")
+        for pk, name, id, url, state, at in rows
+    }
 
 
 def _runs(keys: list[int]) -> dict[int, Line]:
