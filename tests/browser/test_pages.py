@@ -158,6 +158,7 @@ def test_what_is_brushed_narrows_the_table(visit: Visit, filled: Run) -> None:
 
 def test_a_column_sorts_by_the_keyboard_and_a_view_is_an_address(visit: Visit, filled: Run) -> None:
     page = visit(f"/sweeps/{filled.sweep_id}")
+    page.context.set_default_timeout(30_000)  # charts come into sight meanwhile, and are drawn without a graphics card
     page.get_by_role("link", name="lr", exact=True).press("Enter")
     expect(page.locator("#runs th[aria-sort=ascending]")).to_contain_text("lr")
     assert "sort=config.lr" in page.url
