@@ -11,16 +11,15 @@ from django.views.decorators.http import require_POST, require_safe
 
 from apps.checkpoints.models import Verification
 from apps.checkpoints.ports import FoundCheckpoint
-from apps.checkpoints.services import checkpoints_of
+from apps.checkpoints.services import checkpoints_now
 from apps.checkpoints.tasks import send_proof
-from apps.checkpoints.verifying import age_of, ask_for_proof
+from apps.checkpoints.verifying import ask_for_proof
 from apps.checkpoints.wiring import checkpoint_store
 from apps.core.clock import utcnow
-from apps.core.errors import AlreadyDone, SweepboardError
+from apps.core.errors import AlreadyDone
 from apps.core.pages import htmx_of, render_page
 from apps.core.permissions import Permission, is_allowed, requires
 from apps.sweeps.models import Run
-from apps.workspaces.selectors import workspace_by_project
 
 TEMPLATE = "board/checkpoints.html"
 MOST = 100
@@ -58,7 +57,7 @@ def checkpoints_page(request: HttpRequest, pk: int) -> HttpResponse:
 def verify(request: HttpRequest, pk: int) -> HttpResponse:
     """Have one checkpoint of the run proven; it is chosen among those that are listed, never by a path from outside."""
     run = _run(pk)
-    found, problem = _found(run)
+    found, problem = checkpoints_now(run=run, store=checkpoint_store())
     chosen = next((one for one in found if str(one.path) == request.POST.get("path", "")), None)
     if chosen is None:
         return _answer(request, run, said=problem or "This checkpoint is not there any more.")
@@ -74,18 +73,6 @@ def _run(pk: int) -> Run:
     return get_object_or_404(Run.objects.select_related("sweep").defer("config", "summary"), pk=pk)
 
 
-def _found(run: Run) -> tuple[list[FoundCheckpoint], str]:
-    """Return the checkpoints that are listed now, newest first, or the sentence why they cannot be."""
-    workspace = workspace_by_project().get(run.project_path)
-    if workspace is None:
-        return [], f"No workspace of sweepboard.toml has the project {run.project_path}, so nobody knows where to look."
-    try:
-        found = checkpoints_of(run=run, workspace=workspace, store=checkpoint_store())
-    except SweepboardError as error:
-        return [], str(error)
-    return sorted(found, key=age_of, reverse=True), ""
-
-
 def _answer(request: HttpRequest, run: Run, *, said: str = "") -> HttpResponse:
     if said and not htmx_of(request):
         messages.info(request, said)
@@ -94,7 +81,7 @@ def _answer(request: HttpRequest, run: Run, *, said: str = "") -> HttpResponse:
 
 
 def _context(request: HttpRequest, run: Run) -> dict[str, Any]:
-    found, problem = _found(run)
+    found, problem = checkpoints_now(run=run, store=checkpoint_store())
     proofs = {one.path: one for one in Verification.objects.filter(run=run)}
     rows = [CheckpointRow(one, proofs.get(str(one.path)), place == 0, False) for place, one in enumerate(found[:MOST])]
     good = next((row for row in rows if row.holds and row.proof and row.proof.sound == "pass"), None)

@@ -9,10 +9,12 @@ from django.db import transaction
 from apps.checkpoints.domain import newest
 from apps.checkpoints.models import Checkpoint
 from apps.checkpoints.ports import CheckpointStore, FoundCheckpoint
-from apps.core.errors import Transient
+from apps.checkpoints.verifying import age_of
+from apps.core.errors import SweepboardError, Transient
 from apps.core.upsert import upsert
 from apps.sweeps.models import Run
 from apps.workspaces.models import Workspace
+from apps.workspaces.selectors import workspace_by_project
 
 log = structlog.get_logger(__name__)
 
@@ -24,6 +26,18 @@ def checkpoints_of(*, run: Run, workspace: Workspace, store: CheckpointStore) ->
         for pattern in workspace.patterns("checkpoints")
     ]
     return store.find(workspace.path, patterns, workspace.links_into)
+
+
+def checkpoints_now(*, run: Run, store: CheckpointStore) -> tuple[list[FoundCheckpoint], str]:
+    """Return a run's checkpoints as they are listed now, the newest first, or the sentence why they cannot be."""
+    workspace = workspace_by_project().get(run.project_path)
+    if workspace is None:
+        return [], f"No workspace of sweepboard.toml has the project {run.project_path}, so nobody knows where to look."
+    try:
+        found = checkpoints_of(run=run, workspace=workspace, store=store)
+    except SweepboardError as error:
+        return [], str(error)
+    return sorted(found, key=age_of, reverse=True), ""
 
 
 def find_checkpoints(*, runs: Iterable[Run], workspaces: dict[str, Workspace], store: CheckpointStore) -> set[int]:

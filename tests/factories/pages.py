@@ -6,6 +6,10 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
 from apps.checkpoints.models import RunConfig, Verification
 from apps.core.clock import utcnow
 from apps.flags.models import RunStatus
@@ -225,6 +229,20 @@ def log_of(run: Run, job: Job, folder: Path, lines: list[str] | None = None) -> 
         log=log, run_id=run.run_id, epoch=5, step=2500, starts=1, evidence=evidence, progress_at=utcnow()
     )
     return log
+
+
+def text_of(client: Client, url: str, status: int = 200, **options: Any) -> str:
+    response = client.get(url, **options)
+    assert response.status_code == status, (url, response.status_code)
+    content = b"".join(response.streaming_content) if response.streaming else response.content  # type: ignore[attr-defined]
+    return content.decode()
+
+
+def queries(client: Client, url: str) -> int:
+    client.get(url)  # the first answer also fills caches of the process
+    with CaptureQueriesContext(connection) as told:
+        text_of(client, url)
+    return len(told)
 
 
 __all__ = ["CAUSE", "RunLink", "RunStatus", "both_sources_answered", "charted_sweep", "log_of", "whole_run"]

@@ -1,20 +1,17 @@
 """The page of one run over HTTP: what it says, its notes and logs, whom it lets in, what it costs."""
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 import time_machine
-from django.db import connection
 from django.test import Client
-from django.test.utils import CaptureQueriesContext
 
 from apps.audit.models import AuditEvent
 from apps.core.permissions import Role
 from apps.joblogs.models import LogFile
 from apps.pages.models import RunNote
 from tests.factories.moments import NOW
-from tests.factories.pages import CAUSE, log_of, whole_run
+from tests.factories.pages import CAUSE, log_of, queries, text_of, whole_run
 from tests.factories.rows import (
     JobFactory,
     RunFactory,
@@ -39,20 +36,6 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     told: list[int] = []
     monkeypatch.setattr("apps.pages.views.catalogue.send_importance", lambda one: told.append(one.pk))
     return told
-
-
-def text_of(client: Client, url: str, status: int = 200, **options: Any) -> str:
-    response = client.get(url, **options)
-    assert response.status_code == status, (url, response.status_code)
-    content = b"".join(response.streaming_content) if response.streaming else response.content  # type: ignore[attr-defined]
-    return content.decode()
-
-
-def queries(client: Client, url: str) -> int:
-    client.get(url)  # the first answer also fills caches of the process
-    with CaptureQueriesContext(connection) as told:
-        text_of(client, url)
-    return len(told)
 
 
 # one run

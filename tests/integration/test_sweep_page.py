@@ -6,16 +6,14 @@ from typing import Any
 
 import pytest
 import time_machine
-from django.db import connection
 from django.test import Client
-from django.test.utils import CaptureQueriesContext
 
 from apps.core.permissions import Role
 from apps.pages.models import Importance, SavedView
 from apps.pages.services.importances import ask_for_importance, drive_importance, unfinished_importances
 from apps.sweeps.models import Run, Sweep
 from tests.factories.moments import NOW
-from tests.factories.pages import charted_sweep
+from tests.factories.pages import charted_sweep, queries, text_of
 from tests.factories.rows import (
     RunFactory,
     RunStatusFactory,
@@ -40,20 +38,6 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     told: list[int] = []
     monkeypatch.setattr("apps.pages.views.catalogue.send_importance", lambda one: told.append(one.pk))
     return told
-
-
-def text_of(client: Client, url: str, status: int = 200, **options: Any) -> str:
-    response = client.get(url, **options)
-    assert response.status_code == status, (url, response.status_code)
-    content = b"".join(response.streaming_content) if response.streaming else response.content  # type: ignore[attr-defined]
-    return content.decode()
-
-
-def queries(client: Client, url: str) -> int:
-    client.get(url)  # the first answer also fills caches of the process
-    with CaptureQueriesContext(connection) as told:
-        text_of(client, url)
-    return len(told)
 
 
 # one sweep

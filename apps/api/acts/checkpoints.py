@@ -10,14 +10,13 @@ from apps.api.domain.tokens import Scope
 from apps.api.schemas.training import ProofWish, RunWish
 from apps.checkpoints.models import Verification
 from apps.checkpoints.ports import FoundCheckpoint
-from apps.checkpoints.services import checkpoints_of
+from apps.checkpoints.services import checkpoints_now
 from apps.checkpoints.tasks import send_proof
-from apps.checkpoints.verifying import age_of, ask_for_proof
+from apps.checkpoints.verifying import ask_for_proof
 from apps.checkpoints.wiring import checkpoint_store
 from apps.core.clock import utcnow
-from apps.core.errors import AlreadyDone, SweepboardError
+from apps.core.errors import AlreadyDone
 from apps.sweeps.models import Run
-from apps.workspaces.selectors import workspace_by_project
 
 MOST = 100
 
@@ -26,7 +25,7 @@ MOST = 100
 def list_checkpoints(caller: Caller, wish: RunWish) -> Told:
     """List a run's checkpoints as they lie there now, the newest first, each with its proof."""
     run = run_of(wish)
-    found, problem = _found(run)
+    found, problem = checkpoints_now(run=run, store=checkpoint_store())
     proofs = _proofs(run)
     told = [_told(one, proofs.get(str(one.path))) for one in found[:MOST]]
     good = next((one["path"] for one in told if one["sound"] == "pass"), None)
@@ -41,7 +40,7 @@ def verify_checkpoint(caller: Caller, wish: ProofWish) -> Told:
     Nothing is unpickled. While it is read the state is ``being-verified``: ask again.
     """
     run = run_of(wish)
-    found, problem = _found(run)
+    found, problem = checkpoints_now(run=run, store=checkpoint_store())
     one = next((one for one in found if wish.path in ("", str(one.path))), None)
     if one is None:
         said = problem or ("The run has no checkpoint." if not wish.path else f"No checkpoint lies at {wish.path}.")
@@ -67,18 +66,6 @@ def _proven(run: Run, one: FoundCheckpoint, proof: Verification) -> Told:
         said = "Every byte of it is being read; ask again in a few seconds."
         return {"run": run.run_id, "state": "being-verified", "checkpoint": told, "said": said}
     return {"run": run.run_id, "state": "proven", "checkpoint": told, "said": told["reason"] or told["sound"]}
-
-
-def _found(run: Run) -> tuple[list[FoundCheckpoint], str]:
-    """Return the checkpoints that are listed now, newest first, or the sentence why they cannot be."""
-    workspace = workspace_by_project().get(run.project_path)
-    if workspace is None:
-        return [], f"No workspace of sweepboard.toml has the project {run.project_path}, so nobody knows where to look."
-    try:
-        found = checkpoints_of(run=run, workspace=workspace, store=checkpoint_store())
-    except SweepboardError as error:
-        return [], str(error)
-    return sorted(found, key=age_of, reverse=True), ""
 
 
 def _proofs(run: Run) -> dict[str, Verification]:
