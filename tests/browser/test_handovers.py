@@ -171,7 +171,7 @@ def test_a_handover_is_read_by_section_with_how_far_it_has_come(visit: Visit, wo
     page = visit(f"/handovers/{pk(LATER)}", viewport={"width": 1440, "height": 900})
     expect(page.locator(".tracker .now")).to_contain_text("nobody has picked it up yet")
     page.get_by_role("navigation", name="Sections of the document").get_by_role("link", name="Code").click()
-    expect(page.locator(".prose h2", has_text="Code")).to_be_in_viewport()
+    expect(page.locator(".prose h3", has_text="Code")).to_be_in_viewport()
     expect(page.locator(".prose .k").first).to_have_text("def")
     page.get_by_role("button", name="Pick up").click()
     expect(page.get_by_role("status").first).to_contain_text("operator picked up")
@@ -186,7 +186,7 @@ def test_on_a_phone_the_sections_fold(visit: Visit, workspace: Workspace) -> Non
     expect(page.locator(".contents a").first).to_be_hidden()
     page.locator(".contents summary").click()
     page.locator(".contents a", has_text="Pending").click()
-    expect(page.locator(".prose h2", has_text="Pending")).to_be_in_viewport()
+    expect(page.locator(".prose h3", has_text="Pending")).to_be_in_viewport()
 
 
 def test_the_startup_prompt_is_copied_by_one_press(visit: Visit, workspace: Workspace) -> None:
