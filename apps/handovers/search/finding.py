@@ -19,7 +19,7 @@ from apps.handovers.search.passages import Passage, best_passage
 from apps.handovers.search.query import Term, terms_of
 
 COMMON = 400  # documents; a word in so many of them chooses none
-LOOKED_AT = 60  # candidates whose text is looked at
+LOOKED_AT = 40  # candidates whose text is looked at
 AT_ONCE = 500
 MOST_WITH_PIECE = 2_000  # documents; a piece of a key that so many have chooses none
 STEPS = (200, 4_000, 50_000)  # how many of the newest are gone through where filters leave too few

@@ -72,13 +72,23 @@ def _hits(text: str, terms: Sequence[Term]) -> list[Hit]:
 
 def _of_term(text: str, folded: str, term: Term) -> Iterator[Hit]:
     beginning = _surely_begins(term.stems[0]) if term.stems else term.begins
+    second = _second(term)
     at = folded.find(beginning)
     while at >= 0:
-        if not folded[at - 1 : at].isalnum() or not beginning[:1].isascii():
+        begins = not folded[at - 1 : at].isalnum() or not beginning[:1].isascii()
+        # Most places of a phrase's first word are not followed by its second: seeing that needs no cutting into words.
+        if begins and (not second or folded.find(second, at + 1, at + 2 * LONGEST) >= 0):
             end = _end(text, at, term)
             if end is not None:
                 yield term, at, end
         at = folded.find(beginning, at + 1)
+
+
+def _second(term: Term) -> str:
+    """Return with what a phrase's second word surely begins; empty where there is none."""
+    if len(term.stems) > 1:
+        return _surely_begins(term.stems[1])
+    return term.begins if term.stems else ""
 
 
 def _surely_begins(stemmed: str) -> str:
