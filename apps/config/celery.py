@@ -28,6 +28,7 @@ app.autodiscover_tasks(
             "handovers",
             "api",
             "worktrees",
+            "pages",
             "review",
         )
     ]

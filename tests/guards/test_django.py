@@ -168,3 +168,10 @@ def test_plotly_is_the_one_that_belongs_to_the_library_and_is_told_to_write_no_s
     assert '"plotly.js-style-"' in code
     assert 'id="plotly.js-style-global" class="no-inline-styles"' in page
     assert (bundle.parent / "LICENSE").read_text().startswith("MIT License")
+
+
+def test_workers_find_the_tasks_of_every_room() -> None:
+    """A room whose tasks Celery does not look for would have them run by nobody."""
+    told = (ROOT / "apps/config/celery.py").read_text()
+    rooms = {path.parent.name for path in ROOT.glob("apps/*/tasks.py")} - {"core"}
+    assert sorted(room for room in rooms if f'"{room}"' not in told) == []
