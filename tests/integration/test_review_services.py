@@ -365,3 +365,10 @@ def test_the_command_refuses_what_is_no_week_and_no_workspace() -> None:
         said("--week", "2026-W54")
     with pytest.raises(CommandError, match="No workspace 'nope' is known"):
         said("--workspace", "nope")
+
+
+def test_other_words_in_the_same_form_are_another_note(noon: object) -> None:
+    note("the first remark", key="the-same-form")
+    note("the first remark", key="the-same-form")
+    note("and a second one", key="the-same-form")
+    assert list(Note.objects.order_by("pk").values_list("text", flat=True)) == ["the first remark", "and a second one"]

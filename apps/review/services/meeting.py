@@ -1,5 +1,6 @@
 """What people add in the meeting: action items, notes, attendance. Everything is added, and audited."""
 
+import hashlib
 from collections.abc import Callable
 from datetime import date, datetime
 from typing import Any, TypeVar
@@ -78,9 +79,14 @@ def take_off(*, attendance: Attendance, by: str) -> None:
 
 
 def _once(model: type[M], key: str, told: dict[str, Any], then: Callable[[M], object]) -> M:
-    """Make a row with its audit event; the row that the same form made before is returned as it is."""
+    """Make a row with its audit event; the row that the same form made before is returned as it is.
+
+    Other words in the same form, after 'back' in a browser, are another row: nothing that was written is lost.
+    """
     if not 8 <= len(key) <= 40 or "\x00" in key:
         raise Permanent("This form is out of date. Reload the page and send it again.")
+    said = sorted((name, str(value)) for name, value in told.items() if name != "at")
+    key = hashlib.sha256(f"{key}{said}".encode()).hexdigest()[:40]
     try:
         with transaction.atomic():
             made = model._default_manager.create(key=key, **told)
