@@ -16,6 +16,20 @@ class Checkpoint(models.Model):
     total = models.PositiveIntegerField(default=1)
 
 
+class CheckpointTime(models.Model):
+    """When checkpoints of a run were written: the last one of each hour, also where its file was rotated away since.
+
+    What an attempt had saved when it ended is known from it long after. ``hour`` is ``at`` cut to the hour.
+    """
+
+    run = models.ForeignKey("sweeps.Run", on_delete=models.CASCADE, related_name="checkpoint_times")
+    hour = models.DateTimeField()
+    at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["run", "hour"], name="one_checkpoint_time_an_hour")]
+
+
 class RunConfig(models.Model):
     """The config that a run wrote beside its outputs, as last read. ``values`` is its parsed content.
 

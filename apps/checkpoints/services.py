@@ -1,13 +1,14 @@
 """Looking for the checkpoints of runs."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from datetime import datetime
 from glob import escape
 
 import structlog
 from django.db import transaction
 
 from apps.checkpoints.domain import newest
-from apps.checkpoints.models import Checkpoint
+from apps.checkpoints.models import Checkpoint, CheckpointTime
 from apps.checkpoints.ports import CheckpointStore, FoundCheckpoint
 from apps.checkpoints.verifying import age_of
 from apps.core.errors import SweepboardError, Transient
@@ -45,7 +46,7 @@ def find_checkpoints(*, runs: Iterable[Run], workspaces: dict[str, Workspace], s
 
     ``workspaces`` maps ``entity/project``. What cannot be listed now stays as it was.
     """
-    rows, missing = [], []
+    rows, missing, written = [], [], {}
     for run in runs:
         workspace = workspaces.get(run.project_path)
         if workspace is None:
@@ -59,6 +60,7 @@ def find_checkpoints(*, runs: Iterable[Run], workspaces: dict[str, Workspace], s
         if best is None:
             missing.append(run.pk)
             continue
+        written[run.pk] = [one.modified_at for one in found]
         rows.append(
             {
                 "run_id": run.pk,
@@ -73,8 +75,19 @@ def find_checkpoints(*, runs: Iterable[Run], workspaces: dict[str, Workspace], s
         )
     with transaction.atomic():
         result = upsert(Checkpoint, key=("run_id",), rows=rows)
+        _remember({checkpoint.run_id: written[checkpoint.run_id] for checkpoint in result.changed})
         lost = Checkpoint.objects.filter(run__in=missing)
         changed = set(lost.values_list("run_id", flat=True))
         if changed:
             lost.delete()
     return changed | {checkpoint.run_id for checkpoint in result.changed}
+
+
+def _remember(written: Mapping[int, Iterable[datetime]]) -> None:
+    """Keep when checkpoints were written, of runs by primary key: training code deletes the older ones."""
+    rows = [
+        {"run_id": run, "hour": at.replace(minute=0, second=0, microsecond=0), "at": at}
+        for run, times in written.items()
+        for at in sorted(times)
+    ]
+    upsert(CheckpointTime, key=("run_id", "hour"), rows=rows)

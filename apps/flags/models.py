@@ -84,6 +84,10 @@ class FlagQuerySet(models.QuerySet["Flag"]):
         """The open ones that nobody has cleared by hand."""
         return self.filter(cleared_at=None, dismissed_at=None)
 
+    def over(self) -> "FlagQuerySet":
+        """Those that are no longer so, and those that somebody has cleared by hand."""
+        return self.exclude(cleared_at=None, dismissed_at=None)
+
     def calling(self, now: datetime) -> "FlagQuerySet":
         """The standing ones that wait for a person: nobody took note, nobody put them off, and they still hold."""
         awake = Q(snoozed_until=None) | Q(snoozed_until__lte=now)

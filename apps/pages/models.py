@@ -5,10 +5,14 @@ from django.db.models import Q
 
 
 class RunNote(models.Model):
-    """What a person wrote down about a run. What it said before an edit stands in the audit trail."""
+    """What a person wrote down about a run. What it said before an edit stands in the audit trail.
+
+    ``key`` is of the form that made it, so that a form that was sent twice adds one.
+    """
 
     run = models.ForeignKey("sweeps.Run", on_delete=models.CASCADE, related_name="page_notes")
     text = models.TextField()
+    key = models.CharField(max_length=40, blank=True)
     by = models.CharField(max_length=150)
     at = models.DateTimeField()
     edited_by = models.CharField(max_length=150, blank=True)
@@ -16,6 +20,7 @@ class RunNote(models.Model):
 
     class Meta:
         ordering = ["-at", "-pk"]
+        constraints = [models.UniqueConstraint(fields=["key"], condition=~Q(key=""), name="run_note_key_is_unique")]
 
 
 class SavedView(models.Model):

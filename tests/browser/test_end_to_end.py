@@ -232,7 +232,8 @@ def test_the_board_shows_each_run_for_what_it_is(story: Story, sweepboard: Runni
         expect(sweep.locator("table.runs")).to_be_visible()
     row = {run: page.locator("table.runs tr", has_text=run) for run in (story.killed, story.preempted, story.healthy)}
     expect(row[story.killed]).to_contain_text("running")
-    expect(row[story.killed].locator(".badge.critical")).to_contain_text("zombie")
+    # Slurm needs a moment to see that a job's processes are gone, and the flag a moment of grace after that.
+    expect(row[story.killed].locator(".badge.critical")).to_contain_text("zombie", timeout=60_000)
     expect(row[story.preempted].locator("td").nth(1)).to_contain_text(re.compile("PENDING|RUNNING|PREEMPTED"))
     expect(row[story.preempted].locator(".badge.critical")).to_have_count(0)
     expect(row[story.healthy]).to_contain_text("RUNNING")

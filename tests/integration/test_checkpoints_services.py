@@ -1,12 +1,13 @@
 """Looking for the checkpoints of runs."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from apps.checkpoints.adapters.filesystem import FilesystemCheckpointStore
 from apps.checkpoints.adapters.memory import MemoryCheckpointStore
-from apps.checkpoints.models import Checkpoint
+from apps.checkpoints.models import Checkpoint, CheckpointTime
 from apps.checkpoints.ports import CheckpointStore, FoundCheckpoint
 from apps.checkpoints.services import find_checkpoints
 from apps.core.errors import Transient
@@ -48,6 +49,18 @@ def test_the_newest_checkpoint_of_a_run_is_kept_and_all_are_counted(run: Run, wo
     assert look(run, workspace, MemoryCheckpointStore(found("step_5.pt", 5), found("step_9.pt", 9))) == {run.pk}
     row = Checkpoint.objects.get()
     assert (row.run, row.step, row.total, Path(row.path).name) == (run, 9, 2, "step_9.pt")
+
+
+def test_when_checkpoints_were_written_outlives_them(run: Run, workspace: Workspace) -> None:
+    early, late = found("step_5.pt", 5), found("step_9.pt", 9)
+    early = replace(early, modified_at=before(hours=3))
+    look(run, workspace, MemoryCheckpointStore(early))
+    look(run, workspace, MemoryCheckpointStore(late))
+    look(run, workspace, MemoryCheckpointStore(late))
+    assert list(CheckpointTime.objects.order_by("at").values_list("at", flat=True)) == [
+        early.modified_at,
+        late.modified_at,
+    ]
 
 
 def test_looking_again_changes_nothing(run: Run, workspace: Workspace) -> None:

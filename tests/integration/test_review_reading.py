@@ -7,9 +7,11 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from apps.alerts.models import AlertDelivery
-from apps.approvals.services.deciding import approve_plan
+from apps.approvals.services.deciding import approve_plan, request_change
+from apps.approvals.services.plans import revise_plan
 from apps.approvals.services.questions import answer_question
 from apps.audit.models import SyncPass
+from apps.checkpoints.models import CheckpointTime
 from apps.flags.models import Flag, RunStatus
 from apps.handovers.models import Pickup, Version
 from apps.links.models import RunLink
@@ -20,7 +22,7 @@ from apps.review.reading.weeks import numbers_of
 from apps.slurm.models import Job
 from apps.sweeps.models import Run
 from tests.factories.alerts import channel
-from tests.factories.approvals import handover, person, plan, question
+from tests.factories.approvals import CODER, draft, handover, person, plan, question
 from tests.factories.rows import (
     AgentLinkFactory,
     CheckpointFactory,
@@ -138,6 +140,41 @@ def test_what_people_did_is_counted() -> None:
     assert (found["plans-approved"], found["plans-rejected"], found["plans-open"]) == (1, 0, 1)
     assert (found["questions-answered"], found["questions-wait"], found["questions-open"]) == (1, 7200, 1)
     assert (found["alerts-sent"], found["alerts-unsent"]) == (1, 1)
+
+
+def test_a_plan_that_was_sent_back_and_revised_waits_again() -> None:
+    at = END - 20 * HOUR
+    made = plan(handover(date=at), now=at)
+    request_change(plan=made, reason="Smaller steps.", shown_sha256=made.sha256, by=person(), now=at + HOUR)
+    assert values(counted())["plans-open"] == 0
+    revise_plan(plan=made, draft=draft(title="Smaller steps"), by=CODER, now=at + 2 * HOUR)
+    assert values(counted())["plans-open"] == 1
+
+
+def test_a_flag_that_a_person_cleared_is_over_though_its_condition_goes_on() -> None:
+    run = trained()
+    FlagFactory(run=run, opened_at=START + 6 * HOUR, dismissed_at=START + 8 * HOUR)
+    found = values(counted())
+    assert (found["flags-cleared"], found["flags-open"], found["flags-median"]) == (1, 0, 7200)
+
+
+def test_a_sweep_is_finished_in_the_week_of_its_last_run_and_in_no_other() -> None:
+    sweep = SweepFactory(state="FINISHED", created_at=START - 99 * HOUR, updated_at=START + HOUR)
+    trained(begin=-90, sweep=sweep)
+    assert values(counted())["sweeps-finished"] == 0
+    assert values(counted(week="2026-W46"))["sweeps-finished"] == 1
+
+
+def test_what_an_earlier_attempt_had_saved_is_remembered() -> None:
+    run = trained(10, begin=20, sweep=SweepFactory(workspace=WorkspaceFactory()))
+    first = JobFactory(state="FAILED", gpus=2, submit_at=START, start_at=START + HOUR, end_at=START + 11 * HOUR)
+    Run.objects.filter(pk=run.pk).update(created_at=START + HOUR)
+    RunLinkFactory(run=run, job=first)
+    CheckpointFactory(run=run, modified_at=START + 29 * HOUR)
+    assert values(counted())["hours-untold"] == 20
+    CheckpointTime.objects.create(run=run, hour=START + 5 * HOUR, at=START + 5 * HOUR)
+    found = values(counted())
+    assert (found["hours-crashed"], found["hours-untold"], found["hours-saved"]) == (12, 0, 4)
 
 
 def test_a_workspaces_review_holds_its_own_rows_only() -> None:

@@ -1,5 +1,6 @@
 """The page of one run over HTTP: what it says, its notes and logs, whom it lets in, what it costs."""
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -13,14 +14,17 @@ from apps.pages.models import RunNote
 from tests.factories.moments import NOW
 from tests.factories.pages import CAUSE, log_of, queries, text_of, whole_run
 from tests.factories.rows import (
+    FlagFactory,
     JobFactory,
     RunFactory,
     RunLinkFactory,
+    RunStatusFactory,
     both_sources_answered,
 )
 from tests.integration.conftest import client_of
 
 pytestmark = pytest.mark.django_db
+KEY = "a-form-of-its-own"
 CHARTS = ("curves", "best", "cost", "importance", "spread", "timeline", "parallel")
 
 
@@ -55,7 +59,7 @@ def test_a_run_page_tells_everything_that_is_known(operator: Client, tmp_path: P
         "<del>0.01</del>",
         "<ins>0.001</ins>",
         "torch.OutOfMemoryError",
-        "job 1",
+        f"job {run.status.job.job_id}",
         "samples a step",
         "gradient_accumulation_steps in the config",
         "12.0\xa0GB",
@@ -119,7 +123,7 @@ def test_every_role_reads_and_a_viewer_writes_no_note(role: Role) -> None:
     client = client_of(role)
     assert client.get(f"/runs/{run.pk}").status_code == 200
     assert client.get(f"/sweeps/{run.sweep_id}").status_code == 200
-    written = client.post(f"/runs/{run.pk}/notes", {"text": "look"})
+    written = client.post(f"/runs/{run.pk}/notes", {"text": "look", "key": KEY})
     assert written.status_code == (403 if role is Role.VIEWER else 302)
     assert RunNote.objects.count() == (role is not Role.VIEWER)
 
@@ -140,7 +144,7 @@ def test_a_run_page_costs_the_same_for_two_attempts_and_for_fifty(operator: Clie
 
 def test_a_note_is_kept_edited_and_remembered(operator: Client) -> None:
     run = RunFactory()
-    operator.post(f"/runs/{run.pk}/notes", {"text": " The <b>warm-up</b> is off. "})
+    operator.post(f"/runs/{run.pk}/notes", {"text": " The <b>warm-up</b> is off. ", "key": KEY})
     note = RunNote.objects.get()
     text = text_of(operator, f"/runs/{run.pk}")
     assert "The &lt;b&gt;warm-up&lt;/b&gt; is off." in text
@@ -151,19 +155,52 @@ def test_a_note_is_kept_edited_and_remembered(operator: Client) -> None:
     assert edited.detail["before"] == "The <b>warm-up</b> is off."
 
 
+def test_a_form_that_is_sent_twice_keeps_one_note_and_other_words_another(operator: Client) -> None:
+    run = RunFactory()
+    for text in ("look", "look", "look again"):
+        assert operator.post(f"/runs/{run.pk}/notes", {"text": text, "key": KEY}).status_code == 302
+    assert sorted(RunNote.objects.values_list("text", flat=True)) == ["look", "look again"]
+    assert AuditEvent.objects.filter(type="run.note.added").count() == 2
+    old = operator.post(f"/runs/{run.pk}/notes", {"text": "kept words"})
+    assert old.status_code == 422
+    assert "out of date" in (text := old.content.decode())
+    assert "kept words" in text
+
+
+def test_many_notes_say_how_many_and_where_the_rest_is(operator: Client) -> None:
+    run = RunFactory()
+    RunNote.objects.bulk_create(RunNote(run=run, text=f"note {n}.", by="mia", at=NOW) for n in range(60))
+    text = text_of(operator, f"/runs/{run.pk}")
+    assert "The newest 50 of 60." in text
+    assert "note 0." not in text
+    assert "note 0." in (whole := text_of(operator, f"/runs/{run.pk}?notes=all"))
+    assert "The newest" not in whole
+
+
+def test_an_open_flag_is_shown_however_many_came_after_it(operator: Client) -> None:
+    run = RunFactory()
+    RunStatusFactory(run=run)
+    FlagFactory(run=run, rule="zombie", opened_at=NOW - timedelta(days=9))
+    for day in range(60):
+        FlagFactory(run=run, rule="stale-heartbeat", opened_at=NOW - timedelta(hours=day), cleared_at=NOW)
+    text = text_of(operator, f"/runs/{run.pk}")
+    assert "none open" not in text
+    assert "zombie" in text.split("Over or cleared")[0]
+
+
 def test_a_note_that_says_nothing_is_refused_and_what_was_typed_stays(operator: Client) -> None:
     run = RunFactory()
-    answer = operator.post(f"/runs/{run.pk}/notes", {"text": "x" * 10_001})
+    answer = operator.post(f"/runs/{run.pk}/notes", {"text": "x" * 10_001, "key": KEY})
     assert answer.status_code == 422
     assert "A note has at most 10000 characters" in answer.content.decode()
     assert "x" * 10_001 in answer.content.decode()
-    assert operator.post(f"/runs/{run.pk}/notes", {"text": " \x00".replace("\x00", "")}).status_code == 422
+    assert operator.post(f"/runs/{run.pk}/notes", {"text": " \x00".replace("\x00", ""), "key": KEY}).status_code == 422
     assert RunNote.objects.count() == 0
 
 
 def test_of_two_who_edit_one_note_the_second_is_told(operator: Client) -> None:
     run = RunFactory()
-    operator.post(f"/runs/{run.pk}/notes", {"text": "one"})
+    operator.post(f"/runs/{run.pk}/notes", {"text": "one", "key": KEY})
     note = RunNote.objects.get()
     operator.post(f"/runs/{run.pk}/notes/{note.pk}", {"text": "two", "seen": ""})
     late = operator.post(f"/runs/{run.pk}/notes/{note.pk}", {"text": "three", "seen": ""})

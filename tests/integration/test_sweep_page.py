@@ -3,6 +3,7 @@
 import csv
 import io
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 import time_machine
@@ -102,6 +103,15 @@ def test_a_nested_key_is_a_column_and_a_range(operator: Client) -> None:
     text = text_of(operator, f"/sweeps/{sweep.pk}?c=config.opt.lr&sort=-config.opt.lr&range=config.opt.lr~1~")
     assert rows(text) == [str(runs[2].pk), str(runs[1].pk)]
     assert "lr ≥ 1" in text
+
+
+def test_a_key_with_letters_beyond_ascii_is_sorted_and_narrowed_by(operator: Client) -> None:
+    sweep = SweepFactory()
+    small, large = (RunFactory(sweep=sweep, config={"größe": {"höhe m": size}}) for size in (2, 30))
+    key = quote("config.größe.höhe m")
+    assert rows(text_of(operator, f"/sweeps/{sweep.pk}?sort=-{key}")) == [str(large.pk), str(small.pk)]
+    assert rows(text_of(operator, f"/sweeps/{sweep.pk}?sort={key}")) == [str(small.pk), str(large.pk)]
+    assert rows(text_of(operator, f"/sweeps/{sweep.pk}?range={key}~1~9")) == [str(small.pk)]
 
 
 def test_texts_and_truths_are_chosen_by_their_words(operator: Client) -> None:

@@ -123,6 +123,25 @@ def test_a_registered_workspace_is_meant_by_its_name_and_its_acts_are_kept(root:
     assert "checked out already" in said
 
 
+@pytest.mark.django_db
+def test_what_was_made_and_taken_away_by_hand_is_made_again(root: Path) -> None:
+    WorkspaceFactory(name="digits", root=str(root), config={"worktrees_in": "trees"})
+    path = root / "trees" / "fix-x"
+    for _ in range(2):
+        status, rows, said = call("worktrees", "new", "fix/x", "--repo", "digits", "--no-links", "--focus", "why")
+        assert (status, [one["done"] for one in rows]) == (0, [True]), said
+        git(root, "worktree", "remove", "--force", str(path))
+        git(root, "branch", "-D", "fix/x")
+    merged(root)  # its branch is merged; its worktree comes and goes
+    git(root, "worktree", "remove", str(root.parent / "glue-feature-done"))
+    for _ in range(2):
+        git(root, "worktree", "add", "-q", str(path), "feature/done")
+        status, rows, said = call("worktrees", "clean", str(path))
+        assert (status, [one["done"] for one in rows]) == (0, [True]), said
+        assert not path.exists()
+    assert WorktreeAct.objects.filter(state="done").count() == 4
+
+
 def test_a_plan_of_cherry_picks_is_one_json_object(root: Path) -> None:
     folder = worktree(root, "feature/x")
     one = commit(folder, "Add the loader", data__l_py="1\n")

@@ -66,6 +66,7 @@ def test_sweeps_are_started_finished_and_active() -> None:
     over = {"lives": False}
     sweeps = (
         sweep(1),
+        sweep(8, last_sign_at=at(-20), updated_at=at(9), **over),  # its last run ended in an earlier week
         sweep(2, created_at=at(5)),
         sweep(3, **over),
         sweep(4, updated_at=at(9), **over),
@@ -101,12 +102,14 @@ def test_flags_are_raised_cleared_and_open_and_the_median_is_of_those_that_were_
         flag(4, "zombie", 100),
         flag(5, "zombie", 10, 170),
         flag(6, "missing-seed", -9, severity="note"),
+        flag(7, "missing-seed", -9, severity="note", dismissed_at=at(-9 + 15)),
+        flag(8, "missing-seed", -9, severity="note", dismissed_at=at(-1)),
     )
     facts = week_facts(flags=flags)
     assert keys(facts, "flags-raised") == (1, 2, 4, 5)
-    assert keys(facts, "flags-cleared") == (1, 2, 3)
+    assert keys(facts, "flags-cleared") == (1, 2, 3, 7)
     assert keys(facts, "flags-open") == (4, 5, 6)
-    assert values(facts)["flags-median"] == 6 * 3600
+    assert values(facts)["flags-median"] == 7.5 * 3600
     assert counted(facts).tables["causes"].rows[0].cells[:4] == ("4 in 1 sweep", "critical", "2", "It said so.")
 
 
@@ -146,11 +149,12 @@ def preempted(**saved: object) -> WeekFacts:
 
 
 def test_preemptions_and_resumes_are_counted_with_the_wait_and_what_was_saved() -> None:
-    found = values(preempted(checkpoint_at=at(19)))
+    kept = preempted(checkpoint_at=at(19), saved_at=(at(4), at(9), at(19)))
+    found = values(kept)
     assert (found["preemptions"], found["resumes"], found["resume-median"]) == (2, 1, 2 * 3600)
-    assert (found["hours-saved"], found["hours-abandoned"]) == (10, 18)
-    rows = counted(preempted(checkpoint_at=at(19))).tables["resumed"].rows
-    assert rows[0].cells == ("preempted", "2 h 00 min", "job 102", "10.0")
+    assert (found["hours-saved"], found["hours-abandoned"]) == (9, 18)
+    rows = counted(kept).tables["resumed"].rows
+    assert rows[0].cells == ("preempted", "2 h 00 min", "job 102", "9.0")
 
 
 def test_a_resume_saves_only_what_a_checkpoint_holds_and_nothing_without_one() -> None:
@@ -159,7 +163,8 @@ def test_a_resume_saves_only_what_a_checkpoint_holds_and_nothing_without_one() -
     assert (without["hours-saved"], without["hours-abandoned"]) == (0, 0)
 
 
-def test_what_a_resume_saved_is_unknown_where_nobody_looks_for_checkpoints() -> None:
+def test_what_a_resume_saved_is_unknown_where_nobody_knows_the_checkpoints_of_that_time() -> None:
+    assert counted(preempted(checkpoint_at=at(19))).figures["hours-saved"].value is None
     figure = counted(preempted(looked=False)).figures["hours-saved"]
     assert figure.value is None
     assert "of 1 resumes nobody knows" in figure.why
@@ -222,6 +227,9 @@ def test_plans_questions_and_alerts_are_counted_as_they_stood_when_the_week_ende
         PlanFact(3, "waits", "coder", at(1), at(300)),
         PlanFact(4, "expired", "coder", at(1), at(73)),
         PlanFact(5, "decided later", "coder", at(1), at(300), (("approved", at(169)),)),
+        PlanFact(6, "revised", "coder", at(1), at(300), (("change-requested", at(2)),), (at(3),)),
+        PlanFact(7, "a new text voids it", "coder", at(1), at(300), (("approved", at(2)),), (at(3), at(169))),
+        PlanFact(8, "revised, approved", "coder", at(1), at(300), (("approved", at(9)),), (at(3),)),
     )
     questions = (
         QuestionFact(1, "a", "coder", at(1), at(3)),
@@ -231,8 +239,8 @@ def test_plans_questions_and_alerts_are_counted_as_they_stood_when_the_week_ende
     )
     alerts = (AlertFact(1, "ops", "x", "sent", at(1)), AlertFact(2, "ops", "y", "unsure", at(1)))
     facts = week_facts(plans=plans, questions=questions, alerts=alerts)
-    assert (keys(facts, "plans-approved"), keys(facts, "plans-rejected")) == ((1,), (2,))
-    assert (keys(facts, "plans-open"), keys(facts, "questions-open")) == ((3, 5), (2, 4))
+    assert (keys(facts, "plans-approved"), keys(facts, "plans-rejected")) == ((1, 7, 8), (2,))
+    assert (keys(facts, "plans-open"), keys(facts, "questions-open")) == ((3, 5, 6, 7), (2, 4))
     assert (keys(facts, "questions-answered"), values(facts)["questions-wait"]) == ((1,), 7200)
     assert (keys(facts, "alerts-sent"), keys(facts, "alerts-unsent")) == ((1,), (2,))
 

@@ -41,6 +41,19 @@ def test_what_no_checkpoint_holds_of_a_run_that_crashed_is_lost() -> None:
     assert told(**carried(kept, **job)) == {"total": 20, "useful": 14, "lost": 6, "crashed": 6}
 
 
+def test_what_an_attempt_had_not_saved_is_lost_also_where_the_run_came_back_and_saved_later() -> None:
+    jobs = (attempt(1, 0, 10, state="FAILED"), attempt(2, 12, 20))
+    both = {"links": (link(1, 1, 1), link(2, 1, 2)), "attempts": jobs}
+    kept = run(1, 0, 20, checkpoint_at=at(19), saved_at=(at(7), at(19)))
+    assert told(**{**carried(kept), **both}) == {"total": 36, "useful": 30, "lost": 6, "crashed": 6}
+    first = run(1, 0, 20, checkpoint_at=at(19), saved_at=(at(19),))
+    assert told(**{**carried(first), **both}) == {"total": 36, "useful": 16, "untold": 20}
+    idle = (flag(1, "idle-gpu", 8, 12),)
+    assert told(**{**carried(first, flags=idle), **both})["idle"] == 4
+    never = run(1, 0, 20)
+    assert told(**{**carried(never), **both}) == {"total": 36, "useful": 16, "lost": 20, "crashed": 20}
+
+
 def test_where_nobody_looks_for_checkpoints_a_crash_is_not_told_apart() -> None:
     dead = run(1, 0, 10, state="crashed", looked=False)
     assert told(**carried(dead, attempts=(attempt(1, 0, 10),))) == {"total": 20, "untold": 20}

@@ -38,7 +38,7 @@ class _JsonValue(Func):
 
 
 def _path(parts: list[str]) -> str:
-    return "$" + "".join(f".{json.dumps(part, ensure_ascii=False)}" for part in parts)
+    return "$" + "".join(f".{json.dumps(part)}" for part in parts)
 
 
 class JsonNumber(_JsonValue):

@@ -30,6 +30,7 @@ from apps.sweeps.ports import LIVE_RUN_STATES
 from apps.workspaces.selectors import policy_of
 
 MOST = 50
+MOST_PAST = 8  # flags that are over; the inbox has them all
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,7 @@ class RunPage:
     parameters: int | None
     resumes: list[ResumeRequest]
     notes: list[RunNote]
+    notes_in_all: int
     handovers: list[Handover]
     acts: list[Moment]
     sources: list[Freshness]
@@ -85,11 +87,13 @@ def run_named(pk: int) -> Run | None:
     return rows.filter(pk=pk).first()
 
 
-def run_page(run: Run) -> RunPage:
-    """Return what the page of a run shows; ``run`` comes from ``run_named``."""
+def run_page(run: Run, *, all_notes: bool = False) -> RunPage:
+    """Return what the page of a run shows; ``run`` comes from ``run_named``. Of many notes the newest, unless all are
+    asked for; of flags all that are open.
+    """
     attempts = jobs_of_runs([run.pk]).get(run.pk, [])
-    flags = list(Flag.objects.filter(run=run).order_by("-opened_at")[:MOST])
-    standing = [one for one in flags if one.cleared_at is None and one.dismissed_at is None]
+    own = Flag.objects.filter(run=run)
+    notes = RunNote.objects.filter(run=run)
     logs, traces = logs_of(run, attempts)
     proofs = list(Verification.objects.filter(run=run))
     disk = _one(run, "disk_config")
@@ -97,8 +101,8 @@ def run_page(run: Run) -> RunPage:
     return RunPage(
         run=run,
         status=_one(run, "status"),
-        flags=sorted(standing, key=lambda one: (SEVERITY_ORDER.get(one.severity, 9), one.rule)),
-        past_flags=[one for one in flags if one not in standing],
+        flags=sorted(own.standing(), key=lambda one: (SEVERITY_ORDER.get(one.severity, 9), one.rule)),
+        past_flags=list(own.over().order_by("-opened_at")[:MOST_PAST]),
         attempts=attempts,
         life=life_of(run, attempts),
         progress=progress_by_source(run, traces),
@@ -110,7 +114,8 @@ def run_page(run: Run) -> RunPage:
         settings=_settings(run),
         parameters=_parameters(proofs),
         resumes=list(ResumeRequest.objects.filter(run=run).defer("evidence", "before")[:MOST]),
-        notes=list(RunNote.objects.filter(run=run)[:MOST]),
+        notes=list(notes if all_notes else notes[:MOST]),
+        notes_in_all=notes.count(),
         handovers=list(handovers_of_run(run).distinct()[:MOST]),
         acts=_acts(run),
         sources=sources_of(run.project_path, {one.job.cluster for one in attempts}),

@@ -7,6 +7,7 @@ from django.db import transaction
 
 from apps.audit.services import record
 from apps.core.errors import Permanent
+from apps.core.once import add_once
 from apps.pages.models import RunNote
 from apps.sweeps.models import Run
 
@@ -18,13 +19,16 @@ class Refused(Permanent):
     """The note cannot be kept as it is; the sentence says why."""
 
 
-@transaction.atomic
-def add_note(*, run: Run, text: str, by: str, now: datetime) -> RunNote:
-    """Keep a note; ``Refused`` where it says nothing or is too long."""
-    note = RunNote.objects.create(run=run, text=_checked(text), by=by, at=now)
-    record(type="run.note.added", actor=by, subject=f"run {run.run_id}", **_where(run), note=note.pk, text=note.text)
-    log.info("pages.note.added", run=run.run_id, note=note.pk, by=by)
-    return note
+def add_note(*, run: Run, text: str, by: str, now: datetime, key: str) -> RunNote:
+    """Keep a note, once for one form, whose ``key`` it is; ``Permanent`` where it says nothing or is too long."""
+    return add_once(RunNote, key, {"run": run, "text": _checked(text), "by": by, "at": now}, _added)
+
+
+def _added(note: RunNote) -> None:
+    run = note.run
+    where = {"actor": note.by, "subject": f"run {run.run_id}", **_where(run)}
+    record(type="run.note.added", **where, note=note.pk, text=note.text)
+    log.info("pages.note.added", run=run.run_id, note=note.pk, by=note.by)
 
 
 @transaction.atomic

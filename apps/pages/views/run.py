@@ -13,6 +13,7 @@ from django.views.decorators.http import require_POST, require_safe
 from apps.audit.selectors import revision
 from apps.board.presenters import source_lines
 from apps.core.clock import utcnow
+from apps.core.errors import Permanent
 from apps.core.pages import htmx_of, render_page
 from apps.core.permissions import Permission, is_allowed, requires
 from apps.pages.figures.spans import states
@@ -63,8 +64,9 @@ def add(request: HttpRequest, pk: int) -> HttpResponse:
     """Keep a note on the run under the name of whoever writes it."""
     run, text = _run(pk), request.POST.get("text", "")
     try:
-        add_note(run=run, text=text, by=request.user.get_username(), now=utcnow())
-    except Refused as error:
+        key = request.POST.get("key", "")
+        add_note(run=run, text=text, by=request.user.get_username(), now=utcnow(), key=key)
+    except Permanent as error:
         return _answer(request, pk, refused=str(error), typed=text)
     return _said(request, pk, "The note is kept.")
 
@@ -106,7 +108,7 @@ def _run(pk: int) -> Run:
 def _answer(request: HttpRequest, pk: int, **told: Any) -> HttpResponse:
     # The revision is read before the rows: a pass that ends in between shows up at the next poll.
     newest = revision()
-    found = run_page(_run(pk))
+    found = run_page(_run(pk), all_notes=request.GET.get("notes") == "all")
     context = {"revision": newest, **_context(request, found), **told}
     status = 422 if told.get("refused") else 200
     return render_page(request, TEMPLATE, context, partials=("run-now", "notes"), status=status)

@@ -81,8 +81,8 @@ _LISTED = (
         "hours-untold",
         "numbers",
         "GPU hours not told apart",
-        "hours of jobs whose run is not known or between two runs, and of runs that died where nobody looks for "
-        "checkpoints",
+        "hours of jobs whose run is not known or between two runs, of runs that died where nobody looks for "
+        "checkpoints, and of attempts of which nobody remembers what they had saved",
         "hours",
         "",
         False,
@@ -91,7 +91,8 @@ _LISTED = (
         "hours-crashed",
         "wrong",
         "lost: crashed before a checkpoint",
-        "hours of a run that ended without finishing which its newest checkpoint does not hold; all, where it has none",
+        "hours of a run that ended without finishing, or of an attempt that a later one followed, which the newest "
+        "checkpoint of that moment does not hold; all, where there was none",
         "hours",
         "down",
     ),
@@ -156,7 +157,7 @@ _LISTED = (
         "hours-saved",
         "resumed",
         "training hours saved",
-        "what the attempt before a resume had trained up to the newest checkpoint; nothing without one",
+        "what the attempt before a resume had trained up to its newest checkpoint; nothing without one",
         "hours",
         "up",
     ),

@@ -6,7 +6,6 @@ from apps.review.domain.numbers import Figure, Row, Table, counted, median, tabl
 from apps.review.domain.work import MOST, limit_of
 
 SENT = "sent"
-ENDS = ("approved", "rejected", "change-requested")
 
 
 def handover_figures(facts: WeekFacts) -> list[Figure]:
@@ -53,12 +52,7 @@ def _decided(facts: WeekFacts, wanted: str) -> list[int]:
 
 def waiting_plans(facts: WeekFacts) -> list[PlanFact]:
     """Return the plans that waited for a person when the told part of the week ended, the oldest first."""
-    waiting = [
-        one
-        for one in facts.plans
-        if one.posted_at < facts.until <= one.expires_at
-        and not any(act in ENDS and at < facts.until for act, at in one.decisions)
-    ]
+    waiting = [one for one in facts.plans if one.waits_at(facts.until)]
     return sorted(waiting, key=lambda one: (one.posted_at, one.pk))
 
 

@@ -24,7 +24,8 @@ class BestRun:
 class SweepFact:
     """A sweep that lives, or of which something happened in the week. ``parameters`` are those that it searches.
 
-    ``lives`` is by W&B's state now; ``later_run`` says that a run of it began after the week.
+    ``lives`` is by W&B's state now; ``later_run`` says that a run of it began after the week. ``last_sign_at`` is the
+    last sign of any of its runs, also of those that lived before the week; None without a run.
     """
 
     pk: int
@@ -39,6 +40,7 @@ class SweepFact:
     parameters: tuple[str, ...] = ()
     best_before: BestRun | None = None
     later_run: bool = False
+    last_sign_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,8 @@ class RunFact:
     """A run that lived in the week. ``ended_at`` is None while it lives, ``beat_at`` its last heartbeat.
 
     ``verdict`` is empty where it was never judged. ``looked`` says that somebody looks for its checkpoints, which
-    needs a workspace; without, ``checkpoint_at`` None means nothing. ``trained_seconds`` is the time of all attempts.
+    needs a workspace; without, ``checkpoint_at`` None means nothing. ``checkpoint_at`` is the newest one's time now,
+    ``saved_at`` the times of those before it that are remembered. ``trained_seconds`` is the time of all attempts.
     """
 
     pk: int
@@ -64,6 +67,12 @@ class RunFact:
     trained_seconds: float | None = None
     checkpoint_at: datetime | None = None
     looked: bool = True
+    saved_at: tuple[datetime, ...] = ()
+
+    def saved_before(self, moment: datetime) -> datetime | None:
+        """Return when the newest checkpoint that is known to have been there at a moment was written."""
+        times = (*self.saved_at, self.checkpoint_at)
+        return max((at for at in times if at is not None and at <= moment), default=None)
 
     @property
     def ended_badly(self) -> bool:
@@ -97,7 +106,9 @@ class LinkFact:
 
 @dataclass(frozen=True, slots=True)
 class FlagFact:
-    """One red flag; ``cleared_at`` is None while it is open."""
+    """One red flag. ``cleared_at`` is None while its condition holds; ``dismissed_at`` is when a person cleared it by
+    hand, whatever became of its condition.
+    """
 
     pk: int
     rule: str
@@ -107,9 +118,15 @@ class FlagFact:
     evidence: str
     opened_at: datetime
     cleared_at: datetime | None
+    dismissed_at: datetime | None = None
+
+    @property
+    def over_at(self) -> datetime | None:
+        """When it was over for people: by itself or by hand, whichever came first."""
+        return min((at for at in (self.cleared_at, self.dismissed_at) if at is not None), default=None)
 
     def open_at(self, moment: datetime) -> bool:
-        return self.opened_at < moment and (self.cleared_at is None or self.cleared_at >= moment)
+        return self.opened_at < moment and (self.over_at is None or self.over_at >= moment)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +144,7 @@ class HandoverFact:
 
 @dataclass(frozen=True, slots=True)
 class PlanFact:
-    """A plan with what people decided on it: (act, when), oldest first."""
+    """A plan with what people decided on it: (act, when), oldest first; ``revised_at`` are its further versions."""
 
     pk: int
     title: str
@@ -135,6 +152,14 @@ class PlanFact:
     posted_at: datetime
     expires_at: datetime
     decisions: tuple[tuple[str, datetime], ...] = ()
+    revised_at: tuple[datetime, ...] = ()
+
+    def waits_at(self, moment: datetime) -> bool:
+        """Tell whether a person had its text of that moment to decide on; a new text asks for a new decision."""
+        if not self.posted_at < moment <= self.expires_at:
+            return False
+        shown = max((at for at in (self.posted_at, *self.revised_at) if at < moment), default=self.posted_at)
+        return not any(shown <= at < moment for _, at in self.decisions)
 
 
 @dataclass(frozen=True, slots=True)

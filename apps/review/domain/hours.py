@@ -16,6 +16,7 @@ from apps.review.domain.spans import EVER, NEVER, Span, clip, hours, shared, wit
 USEFUL, UNTOLD = "useful", "untold"
 REPEATED, ZOMBIE, CRASHED, IDLE = "repeated", "zombie", "crashed", "idle"
 LOST = (REPEATED, ZOMBIE, CRASHED, IDLE)
+_ORDER = (*LOST, UNTOLD)
 A_DAY = timedelta(days=1)  # within which failures on one node count as repeated, see flags.rules.sweeps
 
 
@@ -34,6 +35,7 @@ class Share:
 @dataclass(frozen=True, slots=True)
 class _Books:
     runs: Mapping[int, RunFact]
+    last: Mapping[int, AttemptFact]  # by run, the attempt that began last
     carried: Mapping[int, Sequence[RunFact]]  # by attempt, in the order in which they began
     agents: Mapping[int, Sequence[int]]  # sweeps by attempt
     by_run: Mapping[int, Sequence[FlagFact]]
@@ -65,7 +67,13 @@ def _books(facts: WeekFacts) -> _Books:
             by_run[flag.run].append(flag)
         elif flag.sweep is not None:
             by_sweep[flag.sweep].append(flag)
-    return _Books(runs, carried, agents, by_run, by_sweep, (facts.since, facts.until))
+    return _Books(runs, _last(facts), carried, agents, by_run, by_sweep, (facts.since, facts.until))
+
+
+def _last(facts: WeekFacts) -> dict[int, AttemptFact]:
+    attempts = {one.pk: one for one in facts.attempts}
+    ran = [(link.run, one) for link in facts.links if (one := attempts.get(link.job)) and one.start_at is not None]
+    return dict(sorted(ran, key=lambda pair: (pair[1].start_at or EVER, pair[1].pk)))
 
 
 def _of_attempt(attempt: AttemptFact, books: _Books) -> Iterator[Share]:
@@ -98,7 +106,8 @@ def _lives(runs: Sequence[RunFact]) -> Iterator[tuple[RunFact, Span]]:
 
 def _fates(run: RunFact, life: Span, attempt: AttemptFact, books: _Books) -> Iterator[tuple[str, float]]:
     left = [life]
-    for fate, span in _losses(run, attempt, books):
+    told = [*_losses(run, attempt, books), *_cut_off(run, attempt, books)]
+    for fate, span in sorted(told, key=lambda one: _ORDER.index(one[0])):
         if taken := hours(shared(left, span)):
             yield fate, taken
             left = without(left, span)
@@ -119,6 +128,23 @@ def _losses(run: RunFact, attempt: AttemptFact, books: _Books) -> Iterator[tuple
     for flag in flags:
         if flag.rule == "idle-gpu":
             yield IDLE, (flag.opened_at, flag.cleared_at or NEVER)
+
+
+def _cut_off(run: RunFact, attempt: AttemptFact, books: _Books) -> Iterator[tuple[str, Span]]:
+    """What an attempt had trained since its newest checkpoint when it ended, and a later one had to train again.
+
+    Where no checkpoint is remembered from before its end, but there is one now, nobody knows.
+    """
+    last = books.last.get(run.pk)
+    if last is None or last.pk == attempt.pk or attempt.over_at is None or attempt.state == "COMPLETED":
+        return
+    if (last.start_at or EVER) < attempt.over_at or not run.looked:
+        return
+    saved = run.saved_before(attempt.over_at)
+    if saved is None and run.checkpoint_at is not None:
+        yield UNTOLD, (EVER, attempt.over_at)
+    else:
+        yield CRASHED, (saved or EVER, attempt.over_at)
 
 
 def _burned(run: RunFact, attempt: AttemptFact, flag: FlagFact) -> bool:

@@ -60,12 +60,15 @@ def _resumes_of(one: _Carried, facts: WeekFacts) -> Iterator[Resume]:
 
 
 def _saved(run: RunFact, before: AttemptFact) -> float | None:
-    """Hours that ``before`` trained up to the newest checkpoint: what starting anew would have cost again."""
+    """Hours that ``before`` trained up to its newest checkpoint: what starting anew would have cost again."""
     if run.checkpoint_at is None:
         return 0.0 if run.looked else None
     if before.start_at is None or before.over_at is None or run.created_at is None:
         return None
-    kept = (max(before.start_at, run.created_at), min(before.over_at, run.checkpoint_at))
+    saved = run.saved_before(before.over_at)
+    if saved is None:
+        return None
+    kept = (max(before.start_at, run.created_at), saved)
     return hours([kept]) if kept[0] < kept[1] else 0.0
 
 
@@ -97,7 +100,7 @@ def resume_figures(facts: WeekFacts) -> list[Figure]:
     gap, limit = facts.known.slurm, limit_of(facts, "slurm")
     came, left = resumes(facts), abandoned(facts)
     untold = sum(one.saved is None for one in came)
-    unlooked = f"of {untold} resumes nobody knows: no checkpoints are looked for there" if untold else limit
+    unlooked = f"of {untold} resumes nobody knows which checkpoints were there" if untold else limit
     no_time = sum(run.trained_seconds is None for run in left)
     partly = f"of {no_time} runs nothing tells how long they trained" if no_time else limit
     saved = [(one.link, one.saved) for one in came if one.saved is not None]

@@ -28,7 +28,8 @@ def finished_at(sweep: SweepFact, runs: Iterable[RunFact]) -> datetime | None:
     own = list(runs)
     if sweep.lives or sweep.later_run or any(run.ended_at is None for run in own):
         return None
-    return max((run.ended_at for run in own if run.ended_at), default=sweep.updated_at)
+    signs = (sweep.last_sign_at, *(run.ended_at for run in own))
+    return max((at for at in signs if at), default=sweep.updated_at)
 
 
 def sweep_figures(facts: WeekFacts) -> list[Figure]:

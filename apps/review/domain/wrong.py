@@ -15,8 +15,8 @@ def flag_figures(facts: WeekFacts) -> list[Figure]:
     """Count the flags that were raised, cleared and open; the median is of those that were over in the week."""
     gap, limit = facts.known.watched, limit_of(facts, "watched")
     raised = [one for one in facts.flags if facts.holds(one.opened_at)]
-    over = [one for one in facts.flags if facts.holds(one.cleared_at)]
-    took = [(one.pk, (one.cleared_at - one.opened_at).total_seconds()) for one in over if one.cleared_at]
+    over = [one for one in facts.flags if facts.holds(one.over_at)]
+    took = [(one.pk, (one.over_at - one.opened_at).total_seconds()) for one in over if one.over_at]
     return [
         counted("flags-raised", "flag", (one.pk for one in raised), limit, unknown=gap),
         counted("flags-cleared", "flag", (one.pk for one in over), limit, unknown=gap),

@@ -7,7 +7,7 @@ from django.db.models import Q
 from django.db.models.functions import Coalesce
 
 from apps.alerts.models import AlertDelivery
-from apps.approvals.models import Decision, Plan, Question
+from apps.approvals.models import Decision, Plan, PlanVersion, Question
 from apps.handovers.models import Handover, Pickup, Version
 from apps.review.domain.facts import AlertFact, HandoverFact, PlanFact, QuestionFact
 from apps.review.reading.training import Asked
@@ -38,7 +38,7 @@ def handovers_of(asked: Asked) -> tuple[HandoverFact, ...]:
 
 
 def plans_of(asked: Asked) -> tuple[PlanFact, ...]:
-    """Return the plans that may have waited in the time, or were decided on in it; two queries.
+    """Return the plans that may have waited in the time, or were decided on in it; three queries.
 
     ``expires_at`` moves on with every version and report, so one that expired by now may count as waiting no more.
     """
@@ -50,8 +50,15 @@ def plans_of(asked: Asked) -> tuple[PlanFact, ...]:
         Decision.objects.filter(plan__in=rows.values("pk")).order_by("pk").values_list("plan_id", "act", "at")
     ):
         acts[plan].append((act, at))
+    texts: dict[int, list[datetime]] = defaultdict(list)
+    revised = PlanVersion.objects.filter(plan__in=rows.values("pk"), number__gt=1).order_by("pk")
+    for plan, at in revised.values_list("plan_id", "at"):
+        texts[plan].append(at)
     told = rows.order_by("pk").values_list("pk", "title", "by", "posted_at", "expires_at")
-    return tuple(PlanFact(pk, title, by, posted, expires, tuple(acts[pk])) for pk, title, by, posted, expires in told)
+    return tuple(
+        PlanFact(pk, title, by, posted, expires, tuple(acts[pk]), tuple(texts[pk]))
+        for pk, title, by, posted, expires in told
+    )
 
 
 def questions_of(asked: Asked) -> tuple[QuestionFact, ...]:

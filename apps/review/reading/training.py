@@ -1,13 +1,15 @@
 """Sweeps, runs, attempts and flags of a week."""
 
+from collections import defaultdict
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Count, Exists, F, Max, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
+from apps.checkpoints.models import CheckpointTime
 from apps.flags.models import Flag
 from apps.links.models import AgentLink, RunLink
 from apps.review.domain.facts import AttemptFact, BestRun, FlagFact, LinkFact, RunFact, SweepFact
@@ -45,10 +47,22 @@ _RUN = (
 
 
 def runs_of(asked: Asked) -> tuple[RunFact, ...]:
-    """Return the runs that lived in the time; two queries."""
-    followed = workspace_by_project()
+    """Return the runs that lived in the time; three queries."""
+    followed, saved = workspace_by_project(), _saved_times(asked)
     rows = _lived(asked).order_by("pk").values_list(*_RUN)
-    return tuple(_run(row, followed, asked.until) for row in rows.iterator(chunk_size=5000))
+    runs = (_run(row, followed, asked.until) for row in rows.iterator(chunk_size=5000))
+    return tuple(replace(run, saved_at=tuple(saved[run.pk])) if run.pk in saved else run for run in runs)
+
+
+def _saved_times(asked: Asked) -> dict[int, list[datetime]]:
+    """Return when checkpoints were written, by run; only of those whose attempts some other one followed."""
+    several = RunLink.objects.filter(run__in=_lived(asked).values("pk")).order_by().values("run")
+    several = several.annotate(attempts=Count("pk")).filter(attempts__gt=1).values("run")
+    found: dict[int, list[datetime]] = defaultdict(list)
+    rows = CheckpointTime.objects.filter(run__in=several).order_by("run_id", "at")
+    for run, at in rows.values_list("run_id", "at").iterator(chunk_size=5000):
+        found[run].append(at)
+    return found
 
 
 def _run(row: tuple[Any, ...], followed: Mapping[str, Any], until: datetime) -> RunFact:
@@ -131,7 +145,7 @@ def flags_of(asked: Asked) -> tuple[FlagFact, ...]:
     """Return the flags that were open at some moment of the time; one query."""
     rows = Flag.objects.filter(opened_at__lt=asked.until).filter(Q(cleared_at=None) | Q(cleared_at__gte=asked.since))
     told = asked.within(rows, "sweep__workspace__name").order_by("pk")
-    fields = ("pk", "rule", "severity", "run_id", "sweep_id", "evidence", "opened_at", "cleared_at")
+    fields = ("pk", "rule", "severity", "run_id", "sweep_id", "evidence", "opened_at", "cleared_at", "dismissed_at")
     return tuple(FlagFact(*row) for row in told.values_list(*fields).iterator(chunk_size=5000))
 
 
@@ -147,6 +161,7 @@ def sweeps_of(asked: Asked) -> tuple[tuple[SweepFact, ...], dict[int, int]]:
         lowest=Subquery(earlier.order_by("metric_value", "pk").values("pk")[:1]),
         highest=Subquery(earlier.order_by("-metric_value", "pk").values("pk")[:1]),
         later=Exists(Run.objects.filter(sweep=OuterRef("pk"), created_at__gte=asked.until)),
+        last_sign=Subquery(_last_signs()),
     )
     found, best = [], {}
     for sweep in asked.within(rows, "workspace__name").order_by("pk"):
@@ -155,6 +170,12 @@ def sweeps_of(asked: Asked) -> tuple[tuple[SweepFact, ...], dict[int, int]]:
         if (held := sweep.lowest if fact.minimize else sweep.highest) is not None:
             best[sweep.pk] = held
     return tuple(found), best
+
+
+def _last_signs() -> QuerySet[Any, Any]:
+    """The last sign of life of any run of the outer sweep."""
+    own = Run.objects.filter(sweep=OuterRef("pk")).order_by().values("sweep")
+    return own.annotate(last=Max(Coalesce("trained_until", "heartbeat_at"))).values("last")
 
 
 def _sweep(sweep: Any) -> SweepFact:
@@ -171,6 +192,7 @@ def _sweep(sweep: Any) -> SweepFact:
         minimize=sweep.metric_goal != "maximize",
         parameters=tuple(str(name) for name in parameters) if isinstance(parameters, Mapping) else (),
         later_run=sweep.later,
+        last_sign_at=sweep.last_sign,
     )
 
 

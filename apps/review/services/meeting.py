@@ -1,20 +1,17 @@
 """What people add in the meeting: action items, notes, attendance. Everything is added, and audited."""
 
-import hashlib
-from collections.abc import Callable
 from datetime import date, datetime
-from typing import Any, TypeVar
 
-from django.db import IntegrityError, models, transaction
+from django.db import IntegrityError, transaction
 
 from apps.audit.services import record
 from apps.core.errors import AlreadyDone, Permanent
+from apps.core.once import add_once
 from apps.review.domain.catalogue import PART_IDS
 from apps.review.domain.weeks import Week
 from apps.review.models import ActionItem, Attendance, Note
 
 LONGEST = 4000  # characters of a note
-M = TypeVar("M", bound=models.Model)
 
 
 def add_note(*, week: Week, workspace: str, part: str, text: str, by: str, now: datetime, key: str) -> Note:
@@ -23,7 +20,7 @@ def add_note(*, week: Week, workspace: str, part: str, text: str, by: str, now: 
     if part not in PART_IDS:
         raise Permanent("A note belongs to one part of the agenda.")
     told = {"week": str(week), "workspace": workspace, "part": part, "text": said, "by": by, "at": now}
-    return _once(Note, key, told, lambda made: record(
+    return add_once(Note, key, told, lambda made: record(
         type="review.note.added", actor=by, subject=_subject(week, workspace), part=part, note=made.pk,
     ))  # fmt: skip
 
@@ -36,7 +33,7 @@ def add_action(
         "week": str(week), "workspace": workspace, "what": _line(what, 500, "What is to be done"),
         "who": _line(who, 150, "Who does it"), "due": _day(due), "by": by, "at": now,
     }  # fmt: skip
-    return _once(ActionItem, key, told, lambda made: record(
+    return add_once(ActionItem, key, told, lambda made: record(
         type="review.action.added", actor=by, subject=made.subject, what=told["what"], who=told["who"], due=due,
     ))  # fmt: skip
 
@@ -76,24 +73,6 @@ def take_off(*, attendance: Attendance, by: str) -> None:
         raise AlreadyDone("This name is off already.")
     subject = f"review {attendance.week} {attendance.workspace}".strip()
     record(type="review.attendance.removed", actor=by, subject=subject, name=attendance.name)
-
-
-def _once(model: type[M], key: str, told: dict[str, Any], then: Callable[[M], object]) -> M:
-    """Make a row with its audit event; the row that the same form made before is returned as it is.
-
-    Other words in the same form, after 'back' in a browser, are another row: nothing that was written is lost.
-    """
-    if not 8 <= len(key) <= 40 or "\x00" in key:
-        raise Permanent("This form is out of date. Reload the page and send it again.")
-    said = sorted((name, str(value)) for name, value in told.items() if name != "at")
-    key = hashlib.sha256(f"{key}{said}".encode()).hexdigest()[:40]
-    try:
-        with transaction.atomic():
-            made = model._default_manager.create(key=key, **told)
-            then(made)
-    except IntegrityError:
-        return model._default_manager.get(key=key)
-    return made
 
 
 def _subject(week: Week, workspace: str) -> str:

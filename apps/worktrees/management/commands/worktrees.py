@@ -3,6 +3,7 @@
 import getpass
 import json
 import sys
+import uuid
 from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
@@ -105,7 +106,9 @@ class Command(BaseCommand):
         told = self.options
         root, workspace = self._places(told["repo"] or ".")[0]
         links = () if told["no_links"] else None if told["link"] is None else tuple(told["link"])
-        wish = NewWish(branch, told["base"], links, told["name"], told["focus"] or branch, told["next_action"])
+        # Calling the command is a press of its own: what was made and taken away by hand since can be made again.
+        focus, first = told["focus"] or branch, told["next_action"]
+        wish = NewWish(branch, told["base"], links, told["name"], focus, first, _press())
         made = tools()
         prepared = prepare_new(root=root, wish=wish, tools=made, workspace=workspace)
         self._show_steps(prepared.steps)
@@ -121,8 +124,8 @@ class Command(BaseCommand):
         path = Path(place).expanduser().resolve()
         beside = path if path.is_dir() else Path.cwd()
         root, workspace = _checkout_above(beside), _workspace_at(beside, known_workspaces())
-        made, now = tools(), utcnow()
-        plan = prepare_clean(root=root, path=path, tools=made, now=now, workspace=workspace)
+        made, now, press = tools(), utcnow(), _press()
+        plan = prepare_clean(root=root, path=path, tools=made, now=now, workspace=workspace, nonce=press)
         for line in plan.goes:
             self.stderr.write(f"goes: {as_text(line)}")
         for line in plan.refusals:
@@ -136,7 +139,7 @@ class Command(BaseCommand):
             self._say(answer, "Nothing was done.")
             return
         said = clean_up(root=plan.main, path=path, digest=plan.digest, tools=made, now=now, actor=_actor(),
-                        workspace=workspace)  # fmt: skip
+                        workspace=workspace, nonce=press)  # fmt: skip
         self._say({**answer, "done": True}, said)
 
     def _show_steps(self, steps: tuple[Step, ...]) -> None:
@@ -169,6 +172,10 @@ def _main_of(workspace: Workspace, made: Any) -> Path | None:
     except SweepboardError:
         return None
     return main
+
+
+def _press() -> str:
+    return uuid.uuid4().hex
 
 
 def _actor() -> str:
