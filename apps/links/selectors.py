@@ -89,20 +89,25 @@ def gpu_hours_by_run(run_pks: Iterable[int], now: datetime) -> dict[int, float]:
 
 def time_in_jobs(run: Run, linked: Iterable[LinkedJob]) -> JobTime:
     """Return the time that a run spent in its attempts."""
-    lives = ((one.job.start_at, _left_at(run, one), one.job.gpus) for one in linked)
+    linked = list(linked)
+    lives = ((one.job.start_at, left_at(run, one, linked), one.job.gpus) for one in linked)
     return job_time(run.created_at, run.ended_at, lives)
 
 
-def _left_at(run: Run, one: LinkedJob) -> datetime | None:
+def left_at(run: Run, one: LinkedJob, linked: Iterable[LinkedJob]) -> datetime | None:
     """Return when the run was no longer in this attempt for sure; None while it may be.
 
-    An agent that went on to its next run left this one behind, whatever W&B says of it.
+    An agent that went on to its next run left this one behind, whatever W&B says of it: also where the run was heard
+    of again since, from a later attempt.
     """
     job, over = one.job, one.job.over_at
     if over is None and job.ended and job.start_at is not None:
         over = job.start_at + timedelta(seconds=job.elapsed_seconds or 0)
     went_on = one.next_run_at
-    if went_on is None or (run.heartbeat_at is not None and run.heartbeat_at >= went_on):
+    if went_on is None:
+        return over
+    came_back = any(other.job.start_at is not None and other.job.start_at >= went_on for other in linked)
+    if run.heartbeat_at is not None and run.heartbeat_at >= went_on and not came_back:
         return over
     return went_on if over is None else min(over, went_on)
 

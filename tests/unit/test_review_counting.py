@@ -170,6 +170,49 @@ def test_what_a_resume_saved_is_unknown_where_nobody_knows_the_checkpoints_of_th
     assert "of 1 resumes nobody knows" in figure.why
 
 
+def test_resumes_follow_the_order_in_which_attempts_began_and_wait_from_the_last_end() -> None:
+    jobs = (
+        attempt(1, 0, 10, state="PREEMPTED"),
+        attempt(2, 30, 60, submit_at=at(1)),
+        attempt(3, 12, 20, state="PREEMPTED", submit_at=at(11)),
+    )
+    links = tuple(link(pk, 1, pk) for pk in (1, 2, 3))
+    found = values(week_facts(runs=(run(1, 0, 60),), attempts=jobs, links=links))
+    assert (found["resumes"], found["resume-median"]) == (2, 6 * 3600)
+    overlapping = (attempt(1, 0, 10), attempt(2, 5, 8), attempt(3, 12, 60))
+    found = values(week_facts(runs=(run(1, 0, 60),), attempts=overlapping, links=links))
+    assert (found["resumes"], found["resume-median"]) == (1, 2 * 3600)
+
+
+@pytest.mark.parametrize(("again", "waited"), [(5, 2), (22, 19)])
+def test_a_run_that_its_agent_left_waits_from_then_on(again: float, waited: float) -> None:
+    runs = (run(1, 0, 30, state="crashed"), run(2, 3, 20))
+    facts = week_facts(
+        runs=runs, attempts=(attempt(1, 0, 20), attempt(2, again, 30)),
+        links=(link(1, 1, 1), link(2, 2, 1), link(3, 1, 2)),
+    )  # fmt: skip
+    found = values(facts)
+    assert (found["resumes"], found["resume-median"]) == (1, waited * 3600)
+
+
+def test_a_preemption_is_of_the_run_that_was_in_the_job_and_not_of_those_before_it() -> None:
+    runs = (run(1, 0, 3), run(2, 3, 6), run(3, 6, 9), run(4, 9, 12, state="crashed"))
+    jobs = (attempt(1, 0, 12, state="PREEMPTED"),)
+    facts = week_facts(runs=runs, attempts=jobs, links=tuple(link(pk, pk, 1) for pk in (1, 2, 3, 4)))
+    assert counted(facts).figures["preemptions"].keys == (4,)
+
+
+def test_what_was_given_up_counts_where_the_run_ended_and_with_what_it_had_trained_by_then() -> None:
+    dead = run(1, 10, 60, state="crashed", checkpoint_at=at(59))
+    facts = week_facts(runs=(dead, run(2, 60)), attempts=(attempt(1, 10, 208),), links=(link(1, 1), link(2, 2)))
+    assert values(facts)["hours-abandoned"] == 50
+    back = run(1, 150, checkpoint_at=at(159), trained_seconds=58 * 3600)
+    jobs = (attempt(1, 150, 160, state="FAILED"), attempt(2, 175))
+    found = counted(week_facts(runs=(back,), attempts=jobs, links=(link(1, 1, 1), link(2, 1, 2))))
+    assert found.figures["hours-abandoned"].value == 10
+    assert found.tables["abandoned"].rows[0].cells[2] == "10 h 00 min"
+
+
 def test_a_run_that_comes_back_after_the_week_was_given_up_in_it_and_one_that_waits_was_not() -> None:
     jobs = (attempt(1, 0, 10, state="PREEMPTED"), attempt(2, 170, None))
     back = run(1, 0, checkpoint_at=at(9), trained_seconds=36000)

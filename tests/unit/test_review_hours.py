@@ -111,6 +111,36 @@ def test_runs_side_by_side_in_one_job_share_its_hours() -> None:
     assert [(row.name, row.cells[0]) for row in table.rows] == [("search 1", "10.0"), ("search 2", "10.0")]
 
 
+def test_only_the_hours_in_which_runs_live_side_by_side_are_shared() -> None:
+    dead = {"state": "crashed", "beat_at": at(10)}
+    runs = (run(1, 0, 10, **dead), run(2, 0.5, 10, **dead), run(3, 10, 20))
+    facts = carried(*runs, attempts=(attempt(1, 0, 20, gpus=1),))
+    facts["links"] = tuple(link(pk, pk) for pk in (1, 2, 3))
+    assert told(**facts) == {"total": 20, "useful": 10, "lost": 10, "crashed": 10}
+
+
+def test_a_run_that_came_back_was_in_its_agents_first_job_until_the_next_run_began() -> None:
+    died = run(1, 0, 30, state="crashed")
+    runs = (died, run(2, 3, 20))
+    jobs = (attempt(1, 0, 20, gpus=1), attempt(2, 22, 30, gpus=1, state="FAILED"))
+    found = told(sweeps=(sweep(),), runs=runs, attempts=jobs, links=(link(1, 1, 1), link(2, 2, 1), link(3, 1, 2)))
+    assert found == {"total": 28, "useful": 17, "lost": 11, "crashed": 11}
+
+
+def test_a_false_alarm_loses_nothing_and_what_a_person_cleared_is_over() -> None:
+    facts = carried(run(1, 0, 100), attempts=(attempt(1, 0, 100),), flags=(flag(1, "zombie", 10, 10.1),))
+    assert told(**facts) == {"total": 200, "useful": 200}
+    idle = (flag(1, "idle-gpu", 10, dismissed_at=at(11)),)
+    assert told(**{**facts, "flags": idle}) == {"total": 200, "useful": 198, "lost": 2, "idle": 2}
+
+
+def test_of_a_job_that_worked_for_another_workspace_too_only_what_is_ours_counts() -> None:
+    facts = carried(run(1, 0, 10), attempts=(attempt(1, 0, 25),), agents=((1, 1),), other_agents=((1, 2),))
+    facts["others"] = (run(2, 10, 20, sweep=2),)
+    facts["links"] = (link(1, 1), link(2, 2))
+    assert told(**facts) == {"total": 25, "useful": 20, "untold": 5}
+
+
 def test_hours_of_an_unknown_run_go_to_the_agents_sweep_or_to_none() -> None:
     facts = week_facts(
         sweeps=(sweep(), sweep(2)),

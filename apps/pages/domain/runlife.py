@@ -9,12 +9,16 @@ from dataclasses import dataclass
 from datetime import datetime
 
 WANDB, SLURM = "W&B", "Slurm"
+WENT_ON = "its agent went on to another run"
 PENDING, NO_JOB, UNKNOWN, HEARD = "PENDING", "no job", "unknown", "heard"
 
 
 @dataclass(frozen=True, slots=True)
 class AttemptLife:
-    """What is stored of one attempt: its job, its last state and its times. ``end`` is None while it lives."""
+    """What is stored of one attempt: its job, its last state and its times. ``end`` is None while it lives.
+
+    ``went_on`` says that the job's agent took another run at ``end``: the job's state is not of this run.
+    """
 
     job: str
     state: str
@@ -23,6 +27,12 @@ class AttemptLife:
     end: datetime | None
     gpus: int = 0
     nodes: str = ""
+    went_on: bool = False
+
+    @property
+    def ended(self) -> str:
+        """How it ended for the run; empty while it lives."""
+        return "" if self.end is None else WENT_ON if self.went_on else self.state
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,13 +95,13 @@ def _attempt(one: AttemptLife, now: datetime, name: str) -> list[Span]:
     if waited > one.submit or one.start is None:
         spans.append(Span(SLURM, PENDING, one.submit, waited, f"{where} waited", name))
     if one.start is not None:
-        ended = "" if one.end is None else f", ended {one.state}"
+        ended = f", ended: {one.ended}" if one.went_on else f", ended {one.ended}" if one.ended else ""
         state = one.state if one.end is None else "RUNNING"
         spans.append(Span(SLURM, state, waited, end, f"{where}{ended}", name))
     return spans
 
 
 def endings(life: RunLife) -> Sequence[tuple[datetime, str, str]]:
-    """Return (when, state, job) of every attempt that is over, in the order of time."""
-    over = [(one.end, one.state, one.job) for one in life.attempts if one.end is not None]
+    """Return (when, how, job) of every attempt that is over, in the order of time; how is the job's state."""
+    over = [(one.end, one.ended, one.job) for one in life.attempts if one.end is not None]
     return sorted(over)

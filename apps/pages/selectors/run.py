@@ -1,7 +1,6 @@
 """All that the page of one run shows, in a fixed number of queries."""
 
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from django.core.exceptions import ObjectDoesNotExist
@@ -16,7 +15,7 @@ from apps.flags.history import Moment, moment_of
 from apps.flags.models import SEVERITY_ORDER, Flag, RunStatus
 from apps.handovers.models import Handover
 from apps.handovers.selectors import handovers_of_run
-from apps.links.selectors import LinkedJob, jobs_of_runs
+from apps.links.selectors import LinkedJob, jobs_of_runs, left_at
 from apps.memory.keys import CHECKPOINTING, LENGTH, PRECISION, Setting, find
 from apps.pages.domain.batch import BatchArithmetic, arithmetic
 from apps.pages.domain.configs import ConfigRow, drift
@@ -142,21 +141,18 @@ def life_of(run: Run, attempts: list[LinkedJob], name: str = "") -> RunLife:
         live=run.state in LIVE_RUN_STATES,
         began=run.created_at,
         heard=run.trained_until or run.heartbeat_at,
-        attempts=tuple(_attempt(run, one) for one in attempts),
+        attempts=tuple(_attempt(run, one, attempts) for one in attempts),
     )
 
 
-def _attempt(run: Run, one: LinkedJob) -> AttemptLife:
+def _attempt(run: Run, one: LinkedJob, attempts: list[LinkedJob]) -> AttemptLife:
     job = one.job
-    start, end, state = job.start_at, job.over_at, job.state
+    start, submit, end = job.start_at, job.submit_at, left_at(run, one, attempts)
     if start is not None and run.created_at is not None and job.submit_at < start < run.created_at:
         # An agent's job that had carried other runs before: its wait was not this run's.
-        return AttemptLife(job.job_id, state, run.created_at, run.created_at, _left(one, end), job.gpus, job.nodes)
-    return AttemptLife(job.job_id, state, job.submit_at, start, _left(one, end), job.gpus, job.nodes)
-
-
-def _left(one: LinkedJob, end: datetime | None) -> datetime | None:
-    return one.next_run_at if one.next_run_at is not None and (end is None or one.next_run_at < end) else end
+        submit = start = run.created_at
+    went_on = end is not None and end == one.next_run_at
+    return AttemptLife(job.job_id, job.state, submit, start, end, job.gpus, job.nodes, went_on)
 
 
 def _checkpoints(run: Run, proofs: list[Verification]) -> Checkpoints:

@@ -203,7 +203,11 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class WeekFacts:
-    """All facts of one week, told up to ``until``. ``configs`` are of the runs that hold a best metric, by run."""
+    """All facts of one week, told up to ``until``. ``configs`` are of the runs that hold a best metric, by run.
+
+    ``others`` and ``other_agents`` are of other workspaces, in the same jobs: they count in nothing but in what they
+    leave of a job's hours.
+    """
 
     since: datetime
     until: datetime
@@ -213,6 +217,8 @@ class WeekFacts:
     attempts: tuple[AttemptFact, ...] = ()
     links: tuple[LinkFact, ...] = ()
     agents: tuple[tuple[int, int], ...] = ()  # (attempt, sweep)
+    others: tuple[RunFact, ...] = ()
+    other_agents: tuple[tuple[int, int], ...] = ()
     flags: tuple[FlagFact, ...] = ()
     handovers: tuple[HandoverFact, ...] = ()
     plans: tuple[PlanFact, ...] = ()

@@ -8,10 +8,12 @@ An hour is lost for one reason only, the first of ``LOST`` that holds; what is n
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
+from itertools import pairwise
 
 from apps.review.domain.facts import AttemptFact, FlagFact, RunFact, WeekFacts
 from apps.review.domain.spans import EVER, NEVER, Span, clip, hours, shared, without
+from apps.review.domain.stays import Stay, stays
 
 USEFUL, UNTOLD = "useful", "untold"
 REPEATED, ZOMBIE, CRASHED, IDLE = "repeated", "zombie", "crashed", "idle"
@@ -34,9 +36,8 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class _Books:
-    runs: Mapping[int, RunFact]
-    last: Mapping[int, AttemptFact]  # by run, the attempt that began last
-    carried: Mapping[int, Sequence[RunFact]]  # by attempt, in the order in which they began
+    stays: Mapping[int, Sequence[Stay]]  # by attempt, in the order in which the runs began
+    begins: Mapping[int, Sequence[datetime]]  # by run, of its stays
     agents: Mapping[int, Sequence[int]]  # sweeps by attempt
     by_run: Mapping[int, Sequence[FlagFact]]
     by_sweep: Mapping[int, Sequence[FlagFact]]
@@ -44,21 +45,24 @@ class _Books:
 
 
 def shares(facts: WeekFacts) -> list[Share]:
-    """Return every GPU hour of the week once."""
+    """Return every GPU hour of the week once; of a job that worked for other workspaces too only what is ours."""
     books = _books(facts)
-    return [share for attempt in facts.attempts if attempt.gpus for share in _of_attempt(attempt, books)]
+    every = [share for attempt in facts.attempts if attempt.gpus for share in _of_attempt(attempt, books)]
+    theirs = {one.pk for one in facts.others}
+    sweeps = {one.sweep for one in facts.others} | {sweep for _, sweep in facts.other_agents}
+    sweeps -= {None, *(one.sweep for one in facts.runs)}
+    return [one for one in every if one.run not in theirs and one.sweep not in sweeps]
 
 
 def _books(facts: WeekFacts) -> _Books:
-    runs = {one.pk: one for one in facts.runs}
-    carried: dict[int, list[RunFact]] = defaultdict(list)
-    for link in facts.links:
-        if link.run in runs and runs[link.run].created_at is not None:
-            carried[link.job].append(runs[link.run])
-    for some in carried.values():
-        some.sort(key=lambda one: (one.created_at or EVER, one.pk))
+    by_attempt: dict[int, list[Stay]] = defaultdict(list)
+    begins: dict[int, list[datetime]] = defaultdict(list)
+    for stay in sorted(stays(facts), key=lambda one: (one.run.created_at or EVER, one.run.pk)):
+        if stay.run.created_at is not None and stay.begin is not None:
+            by_attempt[stay.attempt.pk].append(stay)
+            begins[stay.run.pk].append(stay.begin)
     agents: dict[int, list[int]] = defaultdict(list)
-    for job, sweep in facts.agents:
+    for job, sweep in (*facts.agents, *facts.other_agents):
         agents[job].append(sweep)
     by_run: dict[int, list[FlagFact]] = defaultdict(list)
     by_sweep: dict[int, list[FlagFact]] = defaultdict(list)
@@ -67,84 +71,82 @@ def _books(facts: WeekFacts) -> _Books:
             by_run[flag.run].append(flag)
         elif flag.sweep is not None:
             by_sweep[flag.sweep].append(flag)
-    return _Books(runs, _last(facts), carried, agents, by_run, by_sweep, (facts.since, facts.until))
-
-
-def _last(facts: WeekFacts) -> dict[int, AttemptFact]:
-    attempts = {one.pk: one for one in facts.attempts}
-    ran = [(link.run, one) for link in facts.links if (one := attempts.get(link.job)) and one.start_at is not None]
-    return dict(sorted(ran, key=lambda pair: (pair[1].start_at or EVER, pair[1].pk)))
+    return _Books(by_attempt, begins, agents, by_run, by_sweep, (facts.since, facts.until))
 
 
 def _of_attempt(attempt: AttemptFact, books: _Books) -> Iterator[Share]:
     held = clip((attempt.start_at or NEVER, attempt.over_at or NEVER), books.week)
     if held is None:
         return
-    runs = books.carried.get(attempt.pk, ())
-    lives = [(run, part) for run, life in _lives(runs) if (part := clip(life, held))]
+    own = books.stays.get(attempt.pk, ())
     between = [held]
-    for _, life in lives:
-        between = without(between, life)
-    # Runs side by side in one job share its hours.
-    alone = hours([held]) - hours(between)
-    portion = alone / total if (total := hours([life for _, life in lives])) else 0.0
-    for run, life in lives:
-        for fate, taken in _fates(run, life, attempt, books):
-            yield Share(attempt.pk, run.pk, run.sweep, attempt.user, fate, attempt.gpus * portion * taken)
-    yield from _between(attempt, between, runs, books)
+    for span, together in _slices([(stay, part) for stay in own if (part := clip(stay.span, held))]):
+        between = without(between, span)
+        for stay in together:  # runs side by side in one job share its hours
+            for fate, taken in _fates(stay, span, books):
+                amount = attempt.gpus * taken / len(together)
+                yield Share(attempt.pk, stay.run.pk, stay.run.sweep, attempt.user, fate, amount)
+    yield from _between(attempt, between, own, books)
 
 
-def _lives(runs: Sequence[RunFact]) -> Iterator[tuple[RunFact, Span]]:
-    """A run that its agent left behind, whatever W&B says of it, ended where the next one began."""
-    for place, run in enumerate(runs):
-        end, begin = run.ended_at or NEVER, run.created_at or NEVER
-        following = runs[place + 1].created_at if place + 1 < len(runs) else None
-        if following is not None and (run.beat_at is None or run.beat_at < following):
-            end = min(end, following)
-        yield run, (begin, end)
+def _slices(lives: Sequence[tuple[Stay, Span]]) -> Iterator[tuple[Span, list[Stay]]]:
+    """Yield the spans in which the same runs lived, and these."""
+    begun: dict[datetime, list[Stay]] = defaultdict(list)
+    ended: dict[datetime, list[Stay]] = defaultdict(list)
+    for stay, (begin, end) in lives:
+        begun[begin].append(stay)
+        ended[end].append(stay)
+    alive: dict[int, Stay] = {}
+    for begin, end in pairwise(sorted({*begun, *ended})):
+        for stay in ended[begin]:
+            del alive[stay.link]
+        alive.update((stay.link, stay) for stay in begun[begin])
+        if alive:
+            yield (begin, end), list(alive.values())
 
 
-def _fates(run: RunFact, life: Span, attempt: AttemptFact, books: _Books) -> Iterator[tuple[str, float]]:
-    left = [life]
-    told = [*_losses(run, attempt, books), *_cut_off(run, attempt, books)]
-    for fate, span in sorted(told, key=lambda one: _ORDER.index(one[0])):
-        if taken := hours(shared(left, span)):
+def _fates(stay: Stay, span: Span, books: _Books) -> Iterator[tuple[str, float]]:
+    left = [span]
+    told = [*_losses(stay, books), *_cut_off(stay, books)]
+    for fate, gone in sorted(told, key=lambda one: _ORDER.index(one[0])):
+        if taken := hours(shared(left, gone)):
             yield fate, taken
-            left = without(left, span)
+            left = without(left, gone)
     if rest := hours(left):
-        yield UNTOLD if run.ended_badly and not run.looked else USEFUL, rest
+        yield UNTOLD if stay.run.ended_badly and not stay.run.looked else USEFUL, rest
 
 
-def _losses(run: RunFact, attempt: AttemptFact, books: _Books) -> Iterator[tuple[str, Span]]:
-    """Yield why hours of a run are lost, and when, in the order of ``LOST``."""
-    flags = books.by_run.get(run.pk, ())
+def _losses(stay: Stay, books: _Books) -> Iterator[tuple[str, Span]]:
+    """Yield why hours of a run are lost, and when."""
+    run, flags = stay.run, books.by_run.get(stay.run.pk, ())
     unsaved: Span = (run.checkpoint_at or EVER, NEVER)  # what no checkpoint holds
-    if run.ended_badly and any(_burned(run, attempt, one) for one in books.by_sweep.get(run.sweep or 0, ())):
+    if run.ended_badly and any(_burned(run, stay.attempt, one) for one in books.by_sweep.get(run.sweep or 0, ())):
         yield REPEATED, (EVER, NEVER)
-    if run.looked and any(one.rule == "zombie" for one in flags):
+    # A zombie that came back to life, or was none, has lost nothing.
+    if run.looked and any(one.rule == "zombie" and (one.over_at is None or run.ended_badly) for one in flags):
         yield ZOMBIE, unsaved
     if run.looked and run.ended_badly:
         yield CRASHED, unsaved
     for flag in flags:
         if flag.rule == "idle-gpu":
-            yield IDLE, (flag.opened_at, flag.cleared_at or NEVER)
+            yield IDLE, (flag.opened_at, flag.over_at or NEVER)
 
 
-def _cut_off(run: RunFact, attempt: AttemptFact, books: _Books) -> Iterator[tuple[str, Span]]:
-    """What an attempt had trained since its newest checkpoint when it ended, and a later one had to train again.
+def _cut_off(stay: Stay, books: _Books) -> Iterator[tuple[str, Span]]:
+    """What a run had trained since its newest checkpoint when an attempt broke off, and a later one trained again.
 
-    Where no checkpoint is remembered from before its end, but there is one now, nobody knows.
+    Where no checkpoint is remembered from before that, but there is one now, nobody knows.
     """
-    last = books.last.get(run.pk)
-    if last is None or last.pk == attempt.pk or attempt.over_at is None or attempt.state == "COMPLETED":
+    run, end = stay.run, stay.end
+    if end is None or not run.looked or not stay.broke_off:
         return
-    if (last.start_at or EVER) < attempt.over_at or not run.looked:
+    if not any(begin >= end for begin in books.begins[run.pk] if begin != stay.begin):
         return
-    saved = run.saved_before(attempt.over_at)
+    saved = run.saved_before(end)
     if saved is None and run.checkpoint_at is not None:
-        yield UNTOLD, (EVER, attempt.over_at)
+        yield UNTOLD, (EVER, end)
     else:
-        yield CRASHED, (saved or EVER, attempt.over_at)
+        yield CRASHED, (saved or EVER, end)
 
 
 def _burned(run: RunFact, attempt: AttemptFact, flag: FlagFact) -> bool:
@@ -152,16 +154,16 @@ def _burned(run: RunFact, attempt: AttemptFact, flag: FlagFact) -> bool:
     if flag.rule != "repeated-failure" or run.ended_at is None or not attempt.node:
         return False
     named = attempt.node in flag.evidence.replace(",", " ").replace(":", " ").split()
-    return named and flag.opened_at - A_DAY <= run.ended_at <= (flag.cleared_at or NEVER)
+    return named and flag.opened_at - A_DAY <= run.ended_at <= (flag.over_at or NEVER)
 
 
-def _between(attempt: AttemptFact, spans: list[Span], runs: Sequence[RunFact], books: _Books) -> Iterator[Share]:
+def _between(attempt: AttemptFact, spans: list[Span], own: Sequence[Stay], books: _Books) -> Iterator[Share]:
     """What an attempt had without a run: GPUs that a dead run still held are lost, of the rest nobody knows."""
-    last = runs[-1] if runs else None
+    last = own[-1].run if own else None
     if last is not None and last.ended_at is not None:
         for flag in books.by_run.get(last.pk, ()):
             if flag.rule == "wandb-dead-job-alive":
-                dead: Span = (last.ended_at, flag.cleared_at or NEVER)
+                dead: Span = (last.ended_at, flag.over_at or NEVER)
                 if taken := hours(shared(spans, dead)):
                     yield Share(attempt.pk, last.pk, last.sweep, attempt.user, ZOMBIE, attempt.gpus * taken)
                     spans = without(spans, dead)

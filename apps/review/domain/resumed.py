@@ -1,14 +1,15 @@
 """Preemptions, resumes, and what they saved or would have saved. Pure. Practice: 'Favor resumes over restarts'."""
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import pairwise
+from datetime import datetime
 
 from apps.core.units import duration
 from apps.review.domain.facts import AttemptFact, RunFact, WeekFacts
 from apps.review.domain.numbers import Figure, Row, Table, counted, median, summed, table
-from apps.review.domain.spans import hours
+from apps.review.domain.spans import EVER, NEVER, clip, hours
+from apps.review.domain.stays import Stay, stays
 from apps.review.domain.work import MOST, limit_of
 
 PREEMPTED = "PREEMPTED"
@@ -31,68 +32,80 @@ class Resume:
 @dataclass(frozen=True, slots=True)
 class _Carried:
     run: RunFact
-    attempts: tuple[tuple[int, AttemptFact], ...]  # (link, attempt), oldest first
+    stays: tuple[Stay, ...]  # oldest first; those that have not begun come last
 
 
 def _carried(facts: WeekFacts) -> list[_Carried]:
-    runs, attempts = {one.pk: one for one in facts.runs}, {one.pk: one for one in facts.attempts}
-    found: dict[int, list[tuple[int, AttemptFact]]] = defaultdict(list)
-    for link in facts.links:
-        if link.run in runs and link.job in attempts:
-            found[link.run].append((link.pk, attempts[link.job]))
-    return [
-        _Carried(runs[pk], tuple(sorted(some, key=lambda one: (one[1].submit_at, one[1].pk))))
-        for pk, some in sorted(found.items())
-    ]
+    own = {one.pk: one for one in facts.runs}
+    found: dict[int, list[Stay]] = defaultdict(list)
+    for stay in stays(facts):
+        if stay.run.pk in own:
+            found[stay.run.pk].append(stay)
+    return [_Carried(own[pk], tuple(sorted(some, key=_age))) for pk, some in sorted(found.items())]
+
+
+def _age(stay: Stay) -> tuple[datetime, datetime, int]:
+    return stay.begin or NEVER, stay.attempt.submit_at, stay.attempt.pk
 
 
 def resumes(facts: WeekFacts) -> list[Resume]:
-    """Return each further attempt that began in the week after an earlier one of its run was over."""
+    """Return each further attempt that began in the week after every earlier one of its run was over."""
     return [resume for one in _carried(facts) for resume in _resumes_of(one, facts)]
 
 
 def _resumes_of(one: _Carried, facts: WeekFacts) -> Iterator[Resume]:
-    ran = [(link, attempt) for link, attempt in one.attempts if attempt.start_at is not None]
-    for (_, before), (link, after) in pairwise(ran):
-        began, over = after.start_at, before.over_at
-        if began is not None and facts.holds(began) and over is not None and over <= began:
-            yield Resume(link, one.run, before, after, (began - over).total_seconds(), _saved(one.run, before))
+    before: Stay | None = None
+    for stay in one.stays:
+        if stay.begin is None:
+            continue
+        if before is not None and before.end is not None and before.end <= stay.begin and facts.holds(stay.begin):
+            waited = (stay.begin - before.end).total_seconds()
+            yield Resume(stay.link, one.run, before.attempt, stay.attempt, waited, _saved(one.run, before))
+        if before is None or (stay.end or NEVER) >= (before.end or NEVER):
+            before = stay
 
 
-def _saved(run: RunFact, before: AttemptFact) -> float | None:
+def _saved(run: RunFact, before: Stay) -> float | None:
     """Hours that ``before`` trained up to its newest checkpoint: what starting anew would have cost again."""
     if run.checkpoint_at is None:
         return 0.0 if run.looked else None
-    if before.start_at is None or before.over_at is None or run.created_at is None:
+    if before.begin is None or before.end is None or run.created_at is None:
         return None
-    saved = run.saved_before(before.over_at)
+    saved = run.saved_before(before.end)
     if saved is None:
         return None
-    kept = (max(before.start_at, run.created_at), saved)
-    return hours([kept]) if kept[0] < kept[1] else 0.0
+    return hours([(before.begin, saved)]) if before.begin < saved else 0.0
 
 
 def preempted(facts: WeekFacts) -> list[tuple[int, RunFact, AttemptFact]]:
-    """Return (link, run, attempt) of each run whose attempt was preempted in the week."""
+    """Return (link, run, attempt) of each run whose attempt was preempted in the week while the run was in it."""
     return [
-        (link, one.run, attempt)
+        (stay.link, one.run, stay.attempt)
         for one in _carried(facts)
-        for link, attempt in one.attempts
-        if attempt.state == PREEMPTED and facts.holds(attempt.over_at)
+        for stay in one.stays
+        if stay.attempt.state == PREEMPTED and stay.shared_its_end and facts.holds(stay.attempt.over_at)
     ]
 
 
-def abandoned(facts: WeekFacts) -> list[RunFact]:
-    """Return the runs that ended in the week without finishing, have a checkpoint, and were not resumed by its end."""
+def abandoned(facts: WeekFacts) -> list[tuple[RunFact, float | None]]:
+    """Return the runs that ended in the week without finishing, have a checkpoint, and were not resumed by its end.
+
+    Beside each the hours that it had trained by then; None where nothing tells.
+    """
     found = []
     for one in _carried(facts):
-        there = [attempt for _, attempt in one.attempts if attempt.submit_at < facts.until]
-        came_later = len(there) < len(one.attempts)
-        if not there or one.run.checkpoint_at is None or not facts.holds(there[-1].over_at):
+        there = [stay for stay in one.stays if stay.attempt.submit_at < facts.until]
+        came_later = len(there) < len(one.stays)
+        if not there or one.run.checkpoint_at is None or not facts.holds(there[-1].end):
             continue
-        if one.run.ended_badly or (came_later and there[-1].state != "COMPLETED"):
-            found.append(one.run)
+        if one.run.ended_badly or (came_later and there[-1].broke_off):
+            found.append((one.run, _trained(there, facts)))
     return found
+
+
+def _trained(some: Iterable[Stay], facts: WeekFacts) -> float | None:
+    spans = [part for stay in some if (part := clip(stay.span, (EVER, facts.until)))]
+    return hours(spans) if spans else None
 
 
 def resume_figures(facts: WeekFacts) -> list[Figure]:
@@ -101,10 +114,10 @@ def resume_figures(facts: WeekFacts) -> list[Figure]:
     came, left = resumes(facts), abandoned(facts)
     untold = sum(one.saved is None for one in came)
     unlooked = f"of {untold} resumes nobody knows which checkpoints were there" if untold else limit
-    no_time = sum(run.trained_seconds is None for run in left)
+    no_time = sum(trained is None for _, trained in left)
     partly = f"of {no_time} runs nothing tells how long they trained" if no_time else limit
     saved = [(one.link, one.saved) for one in came if one.saved is not None]
-    gone = [(run.pk, run.trained_seconds / 3600) for run in left if run.trained_seconds is not None]
+    gone = [(run.pk, trained) for run, trained in left if trained is not None]
     return [
         counted("preemptions", "link", (link for link, _, _ in preempted(facts)), limit, unknown=gap),
         counted("resumes", "link", (one.link for one in came), limit, unknown=gap),
@@ -134,15 +147,19 @@ def abandoned_table(facts: WeekFacts) -> Table:
     rows = [
         Row(
             run.name or run.run_id,
-            (run.crash_class or run.state, run.verdict or "not judged", duration(run.trained_seconds)),
+            (run.crash_class or run.state, run.verdict or "not judged", _duration(trained)),
             "run",
             run.pk,
             run.url,
         )
-        for run in sorted(abandoned(facts), key=lambda run: (-(run.trained_seconds or 0), run.pk))
+        for run, trained in sorted(abandoned(facts), key=lambda pair: (-(pair[1] or 0), pair[0].pk))
     ]
     return table("abandoned", ("Run", "Ended by", "Verdict", "Trained"), rows, MOST)
 
 
 def _hours(value: float | None) -> str:
     return "unknown" if value is None else f"{value:.1f}"
+
+
+def _duration(trained: float | None) -> str:
+    return duration(None if trained is None else trained * 3600)
