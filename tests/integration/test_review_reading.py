@@ -189,6 +189,43 @@ def test_a_workspaces_review_holds_its_own_rows_only() -> None:
     assert counted("ours").figures["sweeps-started"].value == 1
 
 
+def test_a_job_that_worked_for_two_workspaces_gives_each_its_own_hours() -> None:
+    job = JobFactory(start_at=START, end_at=START + 20 * HOUR, state="COMPLETED", gpus=1)
+    for begin, name in ((0, "ours"), (10, "theirs")):
+        sweep = SweepFactory(created_at=START, workspace=WorkspaceFactory(name=name))
+        run = RunFactory(
+            sweep=sweep, state="finished", created_at=START + begin * HOUR, heartbeat_at=START + (begin + 10) * HOUR
+        )
+        RunLinkFactory(run=run, job=job)
+        AgentLinkFactory(sweep=sweep, job=job)
+    for scope, hours in (("", 20), ("ours", 10), ("theirs", 10)):
+        found = values(counted(scope))
+        assert (found["hours-total"], found["hours-useful"], found["hours-untold"]) == (hours, hours, 0), scope
+
+
+def test_runs_without_a_sweep_are_of_the_workspace_of_their_project() -> None:
+    WorkspaceFactory(name="ours", config={"projects": ["team/glue"]})
+    WorkspaceFactory(name="theirs", config={"projects": ["team/other"]})
+    run = trained()
+    Run.objects.filter(pk=run.pk).update(sweep=None)
+    FlagFactory(run=run, sweep=None, opened_at=START + 9 * HOUR)
+    for scope, there in (("", 1), ("ours", 1), ("theirs", 0)):
+        found = values(counted(scope))
+        assert (found["runs"], found["hours-total"], found["flags-raised"]) == (there, 20 * there, there), scope
+
+
+def test_a_run_that_never_sent_a_heartbeat_lived_all_the_same() -> None:
+    RunFactory(state="crashed", created_at=START + HOUR, heartbeat_at=None)
+    assert values(counted())["runs"] == 1
+
+
+def test_a_week_that_has_not_begun_has_no_numbers() -> None:
+    RunFactory(state="running", created_at=START, heartbeat_at=NOW)
+    figures = counted(week="2030-W10").figures
+    assert {one.value for one in figures.values()} == {None}
+    assert figures["runs"].why == "the week has not begun"
+
+
 def test_before_anything_was_read_everything_is_unknown_and_says_why() -> None:
     SyncPass.objects.all().delete()
     figures = counted().figures

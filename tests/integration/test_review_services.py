@@ -20,14 +20,16 @@ from apps.audit.models import AuditEvent
 from apps.core.errors import AlreadyDone, Permanent, Transient
 from apps.flags.models import Flag
 from apps.review.domain.weeks import parse_week
+from apps.review.domain.wording import standing
 from apps.review.models import ActionItem, Attendance, Digest, Note, WeekSnapshot
 from apps.review.reading.meeting import items_of, review_of
+from apps.review.reading.scopes import week_named
 from apps.review.services import meeting
 from apps.review.services.digesting import due_at, send_digests
 from apps.review.services.freezing import close_weeks, freeze
 from apps.review.tasks import close_weeks_task, send_digests_task
 from tests.factories.alerts import channel
-from tests.factories.rows import FlagFactory, WorkspaceFactory, both_sources_answered
+from tests.factories.rows import FlagFactory, RunFactory, WorkspaceFactory, both_sources_answered
 
 pytestmark = pytest.mark.django_db
 WEEK = parse_week("2026-W47")
@@ -74,6 +76,17 @@ def test_a_week_is_frozen_once_when_it_is_over_and_shows_what_was_known_then() -
 
 
 @pytest.mark.usefixtures("_watched")
+def test_a_frozen_week_stays_the_one_that_was_counted_in_its_zone(
+    configured: Callable[[str], None],
+) -> None:
+    RunFactory(state="finished", created_at=START + HOUR, heartbeat_at=START + 3 * HOUR)
+    assert freeze(week=WEEK, workspace="", now=CLOSED)
+    configured('[review]\ntimezone = "America/Los_Angeles"\n')
+    review = review_of(week_named("2026-W47", ""), workspace="", now=CLOSED + 24 * HOUR)
+    assert (review.week.zone, review.late_count) == ("UTC", 0)
+
+
+@pytest.mark.usefixtures("_watched")
 def test_weeks_whose_close_was_missed_are_made_good_and_say_how_late() -> None:
     FlagFactory(opened_at=START + HOUR)
     WorkspaceFactory(name="glue")
@@ -114,8 +127,11 @@ def test_one_scope_that_fails_stops_no_other(monkeypatch: pytest.MonkeyPatch) ->
 def test_a_snapshot_of_a_shape_that_nobody_knows_is_counted_anew() -> None:
     WeekSnapshot.objects.create(week="2026-W47", zone="UTC", schema=99, numbers={"schema": 99}, taken_at=CLOSED)
     review = review_of(WEEK, workspace="", now=CLOSED)
-    assert review.frozen_at is None
+    assert (review.frozen_at, review.late_by) == (None, 0)
     assert review.numbers.figures["flags-raised"].value == 0
+    assert "cannot be read" in standing(review)
+    WeekSnapshot.objects.update(numbers=["no", "object"])
+    assert review_of(WEEK, workspace="", now=CLOSED).frozen_at is None
 
 
 @pytest.mark.usefixtures("_watched")
@@ -235,6 +251,8 @@ def test_the_second_of_two_who_are_done_is_told_of_the_first() -> None:
 def test_a_day_that_is_none_is_refused() -> None:
     with pytest.raises(Permanent, match="is no day"):
         action(due="next week")
+    with pytest.raises(Permanent, match="more than two years"):
+        action(due="9999-12-31")
     assert action(due=" 2026-12-01 ").due == date(2026, 12, 1)
 
 

@@ -19,9 +19,10 @@ from apps.review.domain.facts import (
 from apps.review.domain.late import late_figures, rows_of
 from apps.review.domain.numbers import Figure, from_json, to_json
 from apps.review.domain.results import moved_by
-from apps.review.domain.review import Shown
+from apps.review.domain.review import Shown, review
 from apps.review.domain.wording import amount
 from tests.factories.review import (
+    WEEK,
     at,
     attempt,
     counted,
@@ -294,6 +295,27 @@ def test_numbers_are_kept_as_json_and_read_back_whole() -> None:
     assert from_json(json.loads(json.dumps(to_json(numbers)))) == numbers
     with pytest.raises(ValueError, match="version 99"):
         from_json({**to_json(numbers), "schema": 99})
+
+
+def test_a_run_that_lived_on_brings_next_weeks_news_and_nothing_late() -> None:
+    lives = run(1, 3, metric=0.5)
+    ended = run(2, 3, 9, metric=0.6, sweep=2)
+    then = counted(week_facts(sweeps=(sweep(1), sweep(2)), runs=(lives, ended)))
+    done = replace(lives, ended_at=at(200), verdict="done", metric=0.2, state="finished")
+    now = counted(week_facts(sweeps=(sweep(1), sweep(2)), runs=(done, ended)))
+    assert late_figures(then, now) == {}
+    shown = review(then, now, week=WEEK, workspace="", frozen_at=at(170)).tables("results")[0][1]
+    assert not any(row.later for row in shown)
+    judged = counted(week_facts(sweeps=(sweep(1), sweep(2)), runs=(done, replace(ended, verdict="resume"))))
+    assert set(late_figures(then, judged)) == {"verdict-done", "verdict-resume"}
+
+
+def test_what_is_not_known_to_live_is_not_active_and_what_w_and_b_has_no_more_is_no_result() -> None:
+    facts = week_facts(sweeps=(sweep(1, lives=False, updated_at=None, created_at=None),))
+    assert (keys(facts, "sweeps-active"), keys(facts, "sweeps-finished")) == ((), ())
+    gone = run(1, 0, 5, metric=0.0001, state="deleted")
+    table = counted(week_facts(sweeps=(sweep(),), runs=(gone, run(2, -5, 4, metric=0.4)))).tables["results"]
+    assert (table.rows[0].cells[2], table.rows[0].cells[-1]) == ("0.4", "no run had ended before")
 
 
 def test_what_came_later_is_late_and_what_is_forgotten_is_not() -> None:

@@ -100,7 +100,8 @@ _LISTED = (
         "hours-zombie",
         "wrong",
         "lost: zombies",
-        "hours of a run flagged zombie that no checkpoint holds, and GPUs held by a job whose run was dead",
+        "hours of a run that is flagged zombie, or was and died, that no checkpoint holds, and GPUs held by a job "
+        "whose run was dead",
         "hours",
         "down",
     ),
@@ -137,19 +138,23 @@ _LISTED = (
         "down",
     ),
     Measure(
-        "preemptions", "resumed", "preemptions", "attempts that ended PREEMPTED within the week, once for each run"
+        "preemptions",
+        "resumed",
+        "preemptions",
+        "attempts that ended PREEMPTED within the week, once for each run that was in them then",
     ),
     Measure(
         "resumes",
         "resumed",
         "resumes",
-        "a run's further attempt that began within the week after an earlier one was over, whoever brought it back",
+        "a run's further attempt that began within the week after it had left every earlier one, whoever brought it "
+        "back",
     ),
     Measure(
         "resume-median",
         "resumed",
         "median time to resume",
-        "from the end of the attempt before to the new one's start",
+        "from when the run left the attempt before to the new one's start",
         "seconds",
         "down",
     ),
@@ -165,8 +170,8 @@ _LISTED = (
         "hours-abandoned",
         "resumed",
         "training hours lost without a resume",
-        "all training of runs that ended within the week without finishing, have a checkpoint, and were not resumed by "
-        "the week's end",
+        "all training until the week's end of runs that ended within it without finishing, have a checkpoint, and were "
+        "not resumed by then",
         "hours",
         "down",
     ),

@@ -42,4 +42,10 @@ def count_week(facts: WeekFacts, week: Week, *, workspace: str, now: datetime) -
         running=week.running(now),
         figures={one.id: one for one in figures},
         tables={one.id: one for one in tables},
+        lived_on=_lived_on(facts),
     )
+
+
+def _lived_on(facts: WeekFacts) -> dict[str, tuple[int, ...]]:
+    runs = [one for one in facts.runs if one.ended_at is None or one.ended_at >= facts.until]
+    return {"run": tuple(one.pk for one in runs), "sweep": tuple({one.sweep for one in runs if one.sweep is not None})}

@@ -226,6 +226,11 @@ class WeekFacts:
     alerts: tuple[AlertFact, ...] = ()
     configs: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
 
+    @property
+    def began_before(self) -> frozenset[int]:
+        """The runs that had begun when the week did."""
+        return frozenset(one.pk for one in self.runs if one.created_at is not None and one.created_at < self.since)
+
     def holds(self, moment: datetime | None) -> bool:
         """Tell whether a moment lies in the part of the week that is told."""
         return moment is not None and self.since <= moment < self.until

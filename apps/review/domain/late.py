@@ -1,8 +1,11 @@
 """What came or changed after a week was frozen: held beside what was known then. Pure."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from apps.review.domain.numbers import Figure, Row, Table, WeekNumbers
+
+AS_IT_STANDS = ("verdict-", "results")  # figures that tell how runs stand, not what happened
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +30,16 @@ class LateRow:
 
 
 def late_figures(then: WeekNumbers, now: WeekNumbers) -> dict[str, Late]:
-    """Return the figures that differ by id; one that nobody knew and knows now differs too."""
+    """Return the figures that differ by id; one that nobody knew and knows now differs too.
+
+    That a run which lived on has another verdict or metric by now is not late, but what came after.
+    """
     found = {}
     for id, figure in now.figures.items():
         was = then.figures.get(id)
         if was is None or (was.value, set(was.keys)) == (figure.value, set(figure.keys)):
+            continue
+        if id.startswith(AS_IT_STANDS) and not (set(was.keys) ^ set(figure.keys)) - set(passing(now, figure.kind)):
             continue
         if figure.value is None and was.value is not None:
             continue  # what was known then and is forgotten by now stays as it was known
@@ -41,9 +49,17 @@ def late_figures(then: WeekNumbers, now: WeekNumbers) -> dict[str, Late]:
     return found
 
 
-def rows_of(then: Table, now: Table | None) -> list[LateRow]:
-    """Return a frozen table's rows, each with what it says now where that differs, and then those that came late."""
-    present = {row.identity: row for row in now.rows} if now else {}
+def passing(now: WeekNumbers, kind: str) -> tuple[int, ...]:
+    """Return the keys of a kind whose row went on to change after the week, and may."""
+    return now.lived_on.get(kind, ())
+
+
+def rows_of(then: Table, now: Table | None, passing: Collection[int] = ()) -> list[LateRow]:
+    """Return a frozen table's rows, each with what it says now where that differs, and then those that came late.
+
+    What the rows with a key in ``passing`` say now is of a later week.
+    """
+    present = {row.identity: row for row in now.rows if row.key not in passing} if now else {}
     shown = [LateRow(row, _later(row, present.get(row.identity))) for row in then.rows]
     known = {row.identity for row in then.rows}
     if now is None or then.more:

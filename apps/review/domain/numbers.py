@@ -55,7 +55,11 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class WeekNumbers:
-    """What one week came to, told up to ``until``; ``made_at`` is when it was counted."""
+    """What one week came to, told up to ``until``; ``made_at`` is when it was counted.
+
+    ``lived_on`` holds the runs that were not over at ``until``, and their sweeps, by kind: what is told of them as they
+    stand (a verdict, a metric) goes on to change, and that is next week's news.
+    """
 
     week: str
     zone: str
@@ -66,6 +70,7 @@ class WeekNumbers:
     running: bool
     figures: Mapping[str, Figure] = field(default_factory=dict)
     tables: Mapping[str, Table] = field(default_factory=dict)
+    lived_on: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
 
 def counted(id: str, kind: str, keys: Iterable[int], why: str = "", *, unknown: str = "") -> Figure:
@@ -123,6 +128,7 @@ def from_json(told: Mapping[str, Any]) -> WeekNumbers:
         running=told["running"],
         figures={name: _figure(one) for name, one in told["figures"].items()},
         tables={name: _table(one) for name, one in told["tables"].items()},
+        lived_on={kind: tuple(keys) for kind, keys in told.get("lived_on", {}).items()},
     )
 
 

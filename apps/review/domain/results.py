@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from apps.core.units import number
-from apps.review.domain.facts import RunFact, SweepFact, WeekFacts
+from apps.review.domain.facts import NOBODYS, RunFact, SweepFact, WeekFacts
 from apps.review.domain.numbers import Figure, Row, Table, counted, table
 from apps.review.domain.work import MOST, limit_of
 from apps.sweeps.domain import lookup
@@ -39,7 +39,7 @@ def best_runs(facts: WeekFacts) -> list[Best]:
     """
     own: dict[int | None, list[RunFact]] = defaultdict(list)
     for run in facts.runs:
-        if run.metric is not None:
+        if run.metric is not None and run.state not in NOBODYS:
             own[run.sweep].append(run)
     return [_best(sweep, own[sweep.pk]) for sweep in facts.sweeps if sweep.metric and own[sweep.pk]]
 
@@ -83,7 +83,7 @@ def result_table(facts: WeekFacts) -> Table:
 def _row(one: Best, facts: WeekFacts) -> Row:
     before = one.sweep.best_before
     if before is None:
-        moved = "the first result"
+        moved = "no run had ended before" if one.run.pk in facts.began_before else "the first result"
     elif not one.improved:
         moved = "no better than before"
     else:

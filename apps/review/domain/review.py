@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 
 from apps.review.domain.catalogue import MEASURES, Measure, of_part
-from apps.review.domain.late import Late, LateRow, late_figures, rows_of
+from apps.review.domain.late import Late, LateRow, late_figures, passing, rows_of
 from apps.review.domain.numbers import Figure, Table, WeekNumbers
 from apps.review.domain.weeks import Week
 
@@ -31,7 +31,7 @@ class Remark:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """An action item as it stands; ``week`` is that in which it was made."""
+    """An action item as it stands; ``week`` is that in which it was made, ``workspace`` whose review's it is."""
 
     pk: int
     week: str
@@ -42,6 +42,7 @@ class Item:
     done_by: str
     overdue: bool
     carried: bool
+    workspace: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,7 @@ class Review:
     """Everything that the page, the exports and the digest show of a week.
 
     ``frozen_at`` is when the numbers were kept; None for a week that runs, or that nobody froze. ``late_by`` are the
-    seconds between the week's close and that.
+    seconds between the week's close and that. ``unreadable`` says that something was kept which nobody can read.
     """
 
     week: Week
@@ -82,6 +83,7 @@ class Review:
     before: WeekNumbers | None = None
     frozen_at: datetime | None = None
     late_by: int = 0
+    unreadable: bool = False
     remarks: Sequence[Remark] = ()
     items: Sequence[Item] = ()
     present: Sequence[tuple[int, str]] = ()
@@ -107,7 +109,7 @@ class Review:
     def _rows(self, one: Table) -> list[LateRow]:
         if self.frozen_at is None:
             return [LateRow(row) for row in one.rows]
-        return rows_of(one, self.now.tables.get(one.id))
+        return rows_of(one, self.now.tables.get(one.id), passing(self.now, "sweep") if one.id == "results" else ())
 
     def remarks_on(self, part: str) -> list[Remark]:
         return [one for one in self.remarks if one.part == part]

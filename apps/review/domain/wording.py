@@ -54,8 +54,12 @@ def standing(one: Review) -> str:
         kept = f"As it was known on {one.frozen_at:%Y-%m-%d %H:%M} UTC"
         changed = f"; {count(one.late_count, 'figure')} changed since" if one.late_count else ""
         return f"{kept}{changed}."
+    if one.numbers.since >= one.numbers.made_at:
+        return "This week has not begun: nothing is known of it yet."
     if one.numbers.running:
         return f"This week still runs: told until {one.numbers.until:%Y-%m-%d %H:%M} UTC."
+    if one.unreadable:
+        return "What was kept of this week cannot be read: it is counted from what is known now."
     return "Nobody froze this week: it is counted from what is known now."
 
 

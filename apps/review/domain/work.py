@@ -9,6 +9,7 @@ from apps.review.domain import hours
 from apps.review.domain.catalogue import VERDICTS
 from apps.review.domain.facts import RunFact, SweepFact, WeekFacts
 from apps.review.domain.numbers import Figure, Row, Table, counted, summed, table
+from apps.review.domain.spans import EVER
 
 LEAST = 0.05  # hours that would be read as none
 MOST = 12  # rows of a table that is read from across the room
@@ -29,7 +30,7 @@ def finished_at(sweep: SweepFact, runs: Iterable[RunFact]) -> datetime | None:
     if sweep.lives or sweep.later_run or any(run.ended_at is None for run in own):
         return None
     signs = (sweep.last_sign_at, *(run.ended_at for run in own))
-    return max((at for at in signs if at), default=sweep.updated_at)
+    return max((at for at in signs if at), default=sweep.updated_at or sweep.created_at or EVER)
 
 
 def sweep_figures(facts: WeekFacts) -> list[Figure]:

@@ -1,5 +1,6 @@
 """A week as it is looked at: kept numbers where there are some, else counted anew; and what people wrote."""
 
+from dataclasses import replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -19,9 +20,11 @@ def review_of(week: Week, *, workspace: str, now: datetime) -> Review:
     """Return a week with last week beside it; a fixed number of queries."""
     names = [str(week), str(week.previous)]
     kept = {one.week: one for one in WeekSnapshot.objects.filter(workspace=workspace, week__in=names)}
-    known = numbers_of(week, workspace=workspace, now=now)
     held = kept.get(str(week))
     frozen = _numbers(held)
+    if held is not None and frozen is not None:
+        week = replace(week, zone=held.zone)  # the week that was counted, also where the zone was changed since
+    known = numbers_of(week, workspace=workspace, now=now)
     before = _numbers(kept.get(str(week.previous)))
     if before is None:
         before = numbers_of(week.previous, workspace=workspace, now=now)
@@ -32,7 +35,8 @@ def review_of(week: Week, *, workspace: str, now: datetime) -> Review:
         workspace=workspace,
         before=before,
         frozen_at=held.taken_at if held and frozen else None,
-        late_by=held.late_by if held else 0,
+        late_by=held.late_by if held and frozen else 0,
+        unreadable=held is not None and frozen is None,
         remarks=_remarks(week, workspace),
         items=items_of(week, workspace, now),
         present=tuple(
@@ -47,7 +51,7 @@ def _numbers(snapshot: WeekSnapshot | None) -> WeekNumbers | None:
         return None
     try:
         return from_json(snapshot.numbers)
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         log.error("review.snapshot.unreadable", snapshot=snapshot.pk, week=snapshot.week, error=str(error))
         return None
 
@@ -60,10 +64,12 @@ def _remarks(week: Week, workspace: str) -> list[Remark]:
 def items_of(week: Week, workspace: str, now: datetime) -> list[Item]:
     """Return the action items that were made in the week or before it and were not done when it began.
 
-    The overdue first, then by day, those without one last; what is done stands below.
+    The review of all holds those of every workspace too: none is forgotten. The overdue first, then by
+    day, those without one last; what is done stands below.
     """
     today = now.astimezone(ZoneInfo(week.zone)).date()
-    rows = ActionItem.objects.filter(workspace=workspace, week__lte=str(week))
+    every = ActionItem.objects.filter(workspace=workspace) if workspace else ActionItem.objects.all()
+    rows = every.filter(week__lte=str(week))
     rows = rows.filter(Q(done_at=None) | Q(done_at__gte=week.start))
     items = [
         Item(
@@ -76,6 +82,7 @@ def items_of(week: Week, workspace: str, now: datetime) -> list[Item]:
             done_by=one.done_by,
             overdue=one.overdue(today),
             carried=one.week != str(week),
+            workspace=one.workspace,
         )
         for one in rows
     ]

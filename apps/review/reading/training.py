@@ -1,7 +1,7 @@
 """Sweeps, runs, attempts and flags of a week."""
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,7 +12,7 @@ from django.db.models.functions import Coalesce
 from apps.checkpoints.models import CheckpointTime
 from apps.flags.models import Flag
 from apps.links.models import AgentLink, RunLink
-from apps.review.domain.facts import AttemptFact, BestRun, FlagFact, LinkFact, RunFact, SweepFact
+from apps.review.domain.facts import NOBODYS, AttemptFact, BestRun, FlagFact, LinkFact, RunFact, SweepFact
 from apps.slurm.domain import first_node
 from apps.slurm.models import Job
 from apps.sweeps.models import Run, Sweep
@@ -27,16 +27,37 @@ class Asked:
     since: datetime
     until: datetime
     workspace: str = ""
+    projects: frozenset[str] = frozenset()  # entity/project of the workspace, whose runs without a sweep are its own
 
     def within(self, rows: QuerySet[Any], path: str) -> QuerySet[Any]:
         """Narrow rows to the workspace, whose name lies behind ``path``."""
         return rows.filter(**{path: self.workspace}) if self.workspace else rows
 
+    def of_runs(self, rows: QuerySet[Any], run: str = "") -> QuerySet[Any]:
+        """Narrow rows of runs, or of what lies before ``run``, to those of the workspace: by sweep, else by project."""
+        if not self.workspace:
+            return rows
+        loose = Q(pk__in=[])
+        for project in self.projects:
+            entity, _, name = project.partition("/")
+            loose |= Q(**{f"{run}entity": entity, f"{run}project": name})
+        return rows.filter(Q(sweep__workspace__name=self.workspace) | (Q(sweep=None) & loose))
+
+
+def asked_of(since: datetime, until: datetime, workspace: str) -> Asked:
+    """Return what is asked about; one query."""
+    projects = (project for project, one in workspace_by_project().items() if one.name == workspace)
+    return Asked(since, until, workspace, frozenset(projects))
+
+
+def _last_sign() -> Coalesce:
+    """When a run was last known to live; one that never sent a heartbeat, when it was made."""
+    return Coalesce("trained_until", "heartbeat_at", "created_at")
+
 
 def _lived(asked: Asked) -> QuerySet[Run]:
-    last = Coalesce("trained_until", "heartbeat_at")
-    runs = Run.objects.annotate(last=last).filter(created_at__lt=asked.until)
-    return asked.within(runs.filter(Q(state__in=LIVE_RUN_STATES) | Q(last__gte=asked.since)), "sweep__workspace__name")
+    runs = Run.objects.annotate(last=_last_sign()).filter(created_at__lt=asked.until)
+    return asked.of_runs(runs.filter(Q(state__in=LIVE_RUN_STATES) | Q(last__gte=asked.since)))
 
 
 _RUN = (
@@ -48,10 +69,32 @@ _RUN = (
 
 def runs_of(asked: Asked) -> tuple[RunFact, ...]:
     """Return the runs that lived in the time; three queries."""
-    followed, saved = workspace_by_project(), _saved_times(asked)
-    rows = _lived(asked).order_by("pk").values_list(*_RUN)
-    runs = (_run(row, followed, asked.until) for row in rows.iterator(chunk_size=5000))
+    saved = _saved_times(asked)
+    runs = _facts(_lived(asked), asked)
     return tuple(replace(run, saved_at=tuple(saved[run.pk])) if run.pk in saved else run for run in runs)
+
+
+def _facts(runs: QuerySet[Run], asked: Asked) -> Iterator[RunFact]:
+    followed = workspace_by_project()
+    for row in runs.order_by("pk").values_list(*_RUN).iterator(chunk_size=5000):
+        yield _run(row, followed, asked.until)
+
+
+def others_of(asked: Asked) -> tuple[tuple[RunFact, ...], tuple[LinkFact, ...], tuple[tuple[int, int], ...]]:
+    """Return the runs, links and agents of other workspaces that were in the same jobs; nothing where all is asked."""
+    if not asked.workspace:
+        return (), (), ()
+    own = Q(run_links__run__in=_lived(asked).values("pk")) | Q(agent_links__sweep__workspace__name=asked.workspace)
+    jobs = Job.objects.filter(own).values("pk")
+    every = replace(asked, workspace="")
+    runs = _lived(every).filter(job_links__job__in=jobs).exclude(pk__in=_lived(asked).values("pk")).distinct()
+    links = RunLink.objects.filter(job__in=jobs, run__in=runs.values("pk")).order_by("pk")
+    agents = AgentLink.objects.filter(job__in=jobs).exclude(sweep__workspace__name=asked.workspace).order_by("pk")
+    return (
+        tuple(_facts(runs, asked)),
+        tuple(LinkFact(*row) for row in links.values_list("pk", "run_id", "job_id")),
+        tuple(agents.values_list("job_id", "sweep_id")),
+    )
 
 
 def _saved_times(asked: Asked) -> dict[int, list[datetime]]:
@@ -144,17 +187,17 @@ def agents_of(asked: Asked) -> tuple[tuple[int, int], ...]:
 def flags_of(asked: Asked) -> tuple[FlagFact, ...]:
     """Return the flags that were open at some moment of the time; one query."""
     rows = Flag.objects.filter(opened_at__lt=asked.until).filter(Q(cleared_at=None) | Q(cleared_at__gte=asked.since))
-    told = asked.within(rows, "sweep__workspace__name").order_by("pk")
+    told = asked.of_runs(rows, "run__").order_by("pk")
     fields = ("pk", "rule", "severity", "run_id", "sweep_id", "evidence", "opened_at", "cleared_at", "dismissed_at")
     return tuple(FlagFact(*row) for row in told.values_list(*fields).iterator(chunk_size=5000))
 
 
 def sweeps_of(asked: Asked) -> tuple[tuple[SweepFact, ...], dict[int, int]]:
     """Return the sweeps of the time, and by sweep the run that was best before it; one query."""
-    earlier = Run.objects.annotate(last=Coalesce("trained_until", "heartbeat_at")).filter(
+    earlier = Run.objects.annotate(last=_last_sign()).filter(
         sweep=OuterRef("pk"), metric_value__isnull=False, last__lt=asked.since
     )
-    earlier = earlier.exclude(state__in=LIVE_RUN_STATES)
+    earlier = earlier.exclude(state__in=(*LIVE_RUN_STATES, *NOBODYS))
     ended = Q(pk__in=_lived(asked).exclude(sweep=None).values("sweep")) | Q(updated_at__gte=asked.since)
     rows = Sweep.objects.filter(ended | Q(created_at__gte=asked.since) | Q(pk__in=Sweep.objects.live().values("pk")))
     rows = rows.filter(Q(created_at=None) | Q(created_at__lt=asked.until)).annotate(
@@ -175,7 +218,7 @@ def sweeps_of(asked: Asked) -> tuple[tuple[SweepFact, ...], dict[int, int]]:
 def _last_signs() -> QuerySet[Any, Any]:
     """The last sign of life of any run of the outer sweep."""
     own = Run.objects.filter(sweep=OuterRef("pk")).order_by().values("sweep")
-    return own.annotate(last=Max(Coalesce("trained_until", "heartbeat_at"))).values("last")
+    return own.annotate(last=Max(_last_sign())).values("last")
 
 
 def _sweep(sweep: Any) -> SweepFact:

@@ -4,13 +4,15 @@ from dataclasses import replace
 from datetime import datetime
 
 from apps.review.domain.counting import count_week
-from apps.review.domain.facts import WeekFacts
+from apps.review.domain.facts import Known, WeekFacts
 from apps.review.domain.numbers import WeekNumbers
 from apps.review.domain.results import best_runs
 from apps.review.domain.weeks import Week
 from apps.review.reading import desk, training
 from apps.review.reading.known import known_of
-from apps.review.reading.training import Asked
+from apps.review.reading.training import asked_of
+
+NOT_BEGUN = "the week has not begun"
 
 
 def facts_of(week: Week, *, workspace: str, now: datetime) -> WeekFacts:
@@ -18,7 +20,11 @@ def facts_of(week: Week, *, workspace: str, now: datetime) -> WeekFacts:
 
     ``workspace`` is a name; empty for all, and then also what belongs to none.
     """
-    asked = Asked(week.start, week.until(now), workspace)
+    if week.start > now:
+        nothing = Known(wandb=NOT_BEGUN, slurm=NOT_BEGUN, watched=NOT_BEGUN, alerts=NOT_BEGUN)
+        return WeekFacts(week.start, week.start, nothing)
+    asked = asked_of(week.start, week.until(now), workspace)
+    others, their_links, their_agents = training.others_of(asked)
     sweeps, best = training.sweeps_of(asked)
     links, linked = training.links_of(asked)
     agents = training.agents_of(asked)
@@ -33,8 +39,10 @@ def facts_of(week: Week, *, workspace: str, now: datetime) -> WeekFacts:
         sweeps=sweeps,
         runs=training.runs_of(asked),
         attempts=tuple(attempts.values()),
-        links=links,
+        links=(*links, *their_links),
         agents=agents,
+        others=others,
+        other_agents=their_agents,
         flags=training.flags_of(asked),
         handovers=desk.handovers_of(asked),
         plans=desk.plans_of(asked),

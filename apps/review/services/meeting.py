@@ -1,6 +1,6 @@
 """What people add in the meeting: action items, notes, attendance. Everything is added, and audited."""
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 from django.db import IntegrityError, transaction
 
@@ -12,6 +12,7 @@ from apps.review.domain.weeks import Week
 from apps.review.models import ActionItem, Attendance, Note
 
 LONGEST = 4000  # characters of a note
+FAR = timedelta(days=730)
 
 
 def add_note(*, week: Week, workspace: str, part: str, text: str, by: str, now: datetime, key: str) -> Note:
@@ -31,7 +32,7 @@ def add_action(
     """Add an action item; ``due`` is a day such as 2026-11-30, or empty. ``Permanent`` says what is wrong."""
     told = {
         "week": str(week), "workspace": workspace, "what": _line(what, 500, "What is to be done"),
-        "who": _line(who, 150, "Who does it"), "due": _day(due), "by": by, "at": now,
+        "who": _line(who, 150, "Who does it"), "due": _day(due, now), "by": by, "at": now,
     }  # fmt: skip
     return add_once(ActionItem, key, told, lambda made: record(
         type="review.action.added", actor=by, subject=made.subject, what=told["what"], who=told["who"], due=due,
@@ -93,10 +94,13 @@ def _line(text: str, longest: int, what: str) -> str:
     return " ".join(_plain(text, longest, what).split())
 
 
-def _day(text: str) -> date | None:
+def _day(text: str, now: datetime) -> date | None:
     if not text.strip():
         return None
     try:
-        return date.fromisoformat(text.strip())
+        day = date.fromisoformat(text.strip())
     except ValueError as error:
         raise Permanent(f"'{text[:40]}' is no day: write one such as 2026-11-30.") from error
+    if abs(day - now.date()) > FAR:
+        raise Permanent(f"{day} is more than two years from now: was another day meant?")
+    return day
