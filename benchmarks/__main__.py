@@ -19,6 +19,7 @@ CLAIMS = (
     "handover_search",
     "worktree_scan",
     "weekly_review",
+    "sweep_page",
 )
 
 
