@@ -234,12 +234,14 @@ def test_the_board_shows_each_run_for_what_it_is(story: Story, sweepboard: Runni
     expect(row[story.killed]).to_contain_text("running")
     # Slurm needs a moment to see that a job's processes are gone, and the flag a moment of grace after that.
     expect(row[story.killed].locator(".badge.critical")).to_contain_text("zombie", timeout=60_000)
-    expect(row[story.preempted].locator("td").nth(1)).to_contain_text(re.compile("PENDING|RUNNING|PREEMPTED"))
-    expect(row[story.preempted].locator(".badge.critical")).to_have_count(0)
-    expect(row[story.healthy]).to_contain_text("RUNNING")
+    expect(row[story.preempted].locator("td").nth(1)).to_contain_text(
+        re.compile("PENDING|RUNNING|PREEMPTED"), timeout=30_000
+    )
+    expect(row[story.preempted].locator(".badge.critical")).to_have_count(0, timeout=30_000)
+    expect(row[story.healthy]).to_contain_text("RUNNING", timeout=30_000)
     expect(row[story.healthy].locator(".badge")).to_have_count(0, timeout=30_000)
     early_row = page.locator("table.runs tr", has_text=story.early)
-    expect(early_row.locator(".badge.critical")).to_contain_text("fast-completion")
+    expect(early_row.locator(".badge.critical")).to_contain_text("fast-completion", timeout=30_000)
     early_row.locator(".badge.critical").click()
     expect(page.locator(".tip:popover-open")).to_contain_text("at epoch 2 of 40 (log)")
     assert errors == []
