@@ -20,6 +20,7 @@ CLAIMS = (
     "worktree_scan",
     "weekly_review",
     "sweep_page",
+    "charts_in_browser",
 )
 
 

@@ -16,18 +16,13 @@ def measure(*, smoke: bool) -> Iterator[tuple[str, str]]:
     from django.contrib.auth.models import User
     from django.test import Client
 
-    from apps.sweeps.models import Sweep
-
     small, large = (20, 200) if smoke else (200, 10_000)
     client = Client(headers={"host": "localhost"})
     client.force_login(User.objects.create_superuser("bench-reader"), "django.contrib.auth.backends.ModelBackend")
-    sweep = Sweep.objects.create(
-        entity="e", project="p", sweep_id="paged", name="paged", state="RUNNING", metric_name="loss",
-        metric_goal="minimize", config={"parameters": {"lr": {"min": 0, "max": 1}, "model.depth": {"values": [1, 2]}}},
-    )  # fmt: skip
-    _fill(sweep, 0, small)
+    sweep = made_sweep("paged")
+    fill(sweep, 0, small)
     few = _page(client, f"/sweeps/{sweep.pk}")
-    _fill(sweep, small, large)
+    fill(sweep, small, large)
     many, narrowed = _page(client, f"/sweeps/{sweep.pk}"), _page(client, f"/sweeps/{sweep.pk}{SORTED}")
     yield f"queries of the page with {small} and with {large} runs", f"{few[0]}, {many[0]}"
     yield f"the page with {large} runs, as a multiple of {small}", f"{many[1] / few[1]:.1f} ({many[1]:.2f} s)"
@@ -37,6 +32,15 @@ def measure(*, smoke: bool) -> Iterator[tuple[str, str]]:
         yield f"chart '{name}' in seconds, queries", f"{seconds:.2f}, {queries}"
     queries, seconds = _page(client, f"/sweeps/{sweep.pk}/runs.csv")
     yield "all runs as CSV in seconds, queries", f"{seconds:.2f}, {queries}"
+
+
+def made_sweep(name: str) -> Any:
+    from apps.sweeps.models import Sweep
+
+    return Sweep.objects.create(
+        entity="e", project="p", sweep_id=name, name=name, state="RUNNING", metric_name="loss",
+        metric_goal="minimize", config={"parameters": {"lr": {"min": 0, "max": 1}, "model.depth": {"values": [1, 2]}}},
+    )  # fmt: skip
 
 
 def _page(client: Any, path: str) -> tuple[int, float]:
@@ -53,7 +57,7 @@ def _page(client: Any, path: str) -> tuple[int, float]:
     return min(found, key=lambda one: one[1])
 
 
-def _fill(sweep: Any, start: int, stop: int) -> None:
+def fill(sweep: Any, start: int, stop: int) -> None:
     from apps.flags.models import RunStatus
     from apps.links.models import RunLink
     from apps.slurm.models import Job
@@ -62,7 +66,7 @@ def _fill(sweep: Any, start: int, stop: int) -> None:
     now, minute = datetime.now(tz=UTC), timedelta(minutes=1)
     runs = Run.objects.bulk_create(
         Run(
-            entity="e", project="p", run_id=f"paged{n}", name=f"calm-{n}", sweep=sweep, state="finished",
+            entity="e", project="p", run_id=f"{sweep.sweep_id}{n}", name=f"calm-{n}", sweep=sweep, state="finished",
             created_at=now - n * minute, heartbeat_at=now - n * minute + 30 * minute, metric_value=1 / (n % 97 + 1),
             config={"lr": n % 100 / 100, "model": {"depth": n % 24}, "seed": n}, summary={"loss": n % 7, "epoch": 9},
         )
@@ -70,7 +74,8 @@ def _fill(sweep: Any, start: int, stop: int) -> None:
     )  # fmt: skip
     jobs = Job.objects.bulk_create(
         Job(
-            cluster="c", job_id=f"8{n}", raw_id=80_000 + n, state="COMPLETED", gpus=1, submit_at=now - n * minute,
+            cluster="c", job_id=f"{sweep.pk}8{n}", raw_id=80_000 * (sweep.pk + 1) + n,
+            state="COMPLETED", gpus=1, submit_at=now - n * minute,
             start_at=now - n * minute, end_at=now - n * minute + 30 * minute,
         )
         for n in range(start, stop)

@@ -27,6 +27,7 @@ STORIES = [
     for name in ("end_to_end", "resume", "auto_resume", "board_updates", "handovers", "approvals", "inbox", "pages")
 ]
 NOT_LOOKS = ("-k", "not wcag and not runs_out and not sideways")
+SLOWEST = ("--durations=8", "--durations-min=5")  # what to look at when the whole takes longer than it should
 # These layers wait for servers, schedulers and polls far more than they compute.
 WAITING = ("-n", "4", "--dist", "loadscope")
 
@@ -78,7 +79,7 @@ class Layers:
         self.results.append((title, done.returncode, time.monotonic() - began))
 
     def pytest(self, title: str, arguments: Sequence[str], environment: Mapping[str, str] | None = None) -> None:
-        self.run(title, [sys.executable, "-m", "pytest", "-q", "-rs", *arguments], environment)
+        self.run(title, [sys.executable, "-m", "pytest", "-q", "-rs", *SLOWEST, *arguments], environment)
 
     def report(self) -> int:
         say("Layers")
