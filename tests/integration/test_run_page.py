@@ -210,6 +210,15 @@ def test_of_two_who_edit_one_note_the_second_is_told(operator: Client) -> None:
     assert RunNote.objects.get().text == "two"
 
 
+def test_a_second_press_on_change_is_no_contradiction_with_oneself(operator: Client) -> None:
+    run = RunFactory()
+    operator.post(f"/runs/{run.pk}/notes", {"text": "one", "key": KEY})
+    note = RunNote.objects.get()
+    for _ in range(2):
+        assert operator.post(f"/runs/{run.pk}/notes/{note.pk}", {"text": "two", "seen": ""}).status_code == 302
+    assert AuditEvent.objects.filter(type="run.note.edited").count() == 1
+
+
 # logs
 
 
