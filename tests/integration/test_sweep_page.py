@@ -268,6 +268,13 @@ def test_too_few_or_too_many_are_not_compared_and_told_so(operator: Client, numb
     assert "Tick two to eight runs to compare" in answer.content.decode()
 
 
+def test_a_run_that_is_named_often_is_compared_once(operator: Client) -> None:
+    sweep = SweepFactory()
+    first, second = RunFactory(sweep=sweep), RunFactory(sweep=sweep)
+    asked = "&".join([f"run={first.pk}"] * 9 + [f"run={second.pk}"])
+    assert f"run={first.pk}&amp;run={second.pk}" in text_of(operator, f"/sweeps/{sweep.pk}/compare?{asked}")
+
+
 def test_runs_of_another_sweep_are_not_compared(operator: Client) -> None:
     sweep = SweepFactory()
     mine, other = RunFactory(sweep=sweep), RunFactory()
