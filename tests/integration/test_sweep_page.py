@@ -16,6 +16,7 @@ from apps.sweeps.models import Run, Sweep
 from tests.factories.moments import NOW
 from tests.factories.pages import charted_sweep, queries, text_of
 from tests.factories.rows import (
+    FlagFactory,
     RunFactory,
     RunStatusFactory,
     SweepFactory,
@@ -112,6 +113,15 @@ def test_a_key_with_letters_beyond_ascii_is_sorted_and_narrowed_by(operator: Cli
     assert rows(text_of(operator, f"/sweeps/{sweep.pk}?sort=-{key}")) == [str(large.pk), str(small.pk)]
     assert rows(text_of(operator, f"/sweeps/{sweep.pk}?sort={key}")) == [str(small.pk), str(large.pk)]
     assert rows(text_of(operator, f"/sweeps/{sweep.pk}?range={key}~1~9")) == [str(small.pk)]
+
+
+def test_the_flags_of_a_run_have_the_colour_of_the_worst(operator: Client) -> None:
+    run = RunFactory()
+    for rule, severity in (("missing-seed", "note"), ("zombie", "warning"), ("diverged", "critical")):
+        FlagFactory(run=run, rule=rule, severity=severity)
+        cell = text_of(operator, f"/sweeps/{run.sweep_id}?c=flags").split('<span class="tally ')[1]
+        assert cell.startswith(severity)
+    assert cell.startswith('critical">diverged zombie missing-seed<')
 
 
 def test_texts_and_truths_are_chosen_by_their_words(operator: Client) -> None:

@@ -81,7 +81,7 @@ def _order(sort: str, now: datetime) -> list[Any]:
 
 
 def _whole(rows: QuerySet[Run]) -> QuerySet[Run]:
-    standing = Flag.objects.standing().order_by("severity", "rule")
+    standing = Flag.objects.standing().worst_first("rule")
     return rows.select_related("status").prefetch_related(Prefetch("flags", standing, to_attr="open_flags"))
 
 
