@@ -256,6 +256,16 @@ def test_too_few_runs_are_said_and_nothing_is_drawn(operator: Client, sent: list
     assert "data-figure" not in text
 
 
+def test_importance_names_no_winner_among_runs_that_are_all_as_good(operator: Client, sent: list[int]) -> None:
+    sweep = charted_sweep(30)
+    Run.objects.filter(sweep=sweep).update(metric_value=0.5)
+    text_of(operator, f"/sweeps/{sweep.pk}/charts/importance")
+    drive_importance(importance_pk=sent[0], clock=lambda: NOW)
+    text = text_of(operator, f"/sweeps/{sweep.pk}/charts/importance")
+    assert "Nothing tells the best runs apart: by val/loss, 24 of 24" in text
+    assert "bears most" not in text
+
+
 # compare
 
 

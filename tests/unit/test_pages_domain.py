@@ -1,5 +1,6 @@
 """What the pages of runs and sweeps decide without a database: arithmetic, diffs, windows, views, cells, spans."""
 
+from dataclasses import replace
 from datetime import timedelta
 from urllib.parse import parse_qs
 
@@ -255,6 +256,18 @@ def test_too_few_runs_say_so_and_show_nothing() -> None:
     found = importances(samples(LEAST_RUNS - 1), "loss", "minimize", frozenset(), 19)
     assert set(found) == {"said"}
     assert f"Too few runs: {LEAST_RUNS - 1}" in found["said"]
+
+
+@pytest.mark.parametrize("goal", ["minimize", "maximize"])
+@pytest.mark.parametrize("worse", [0, 3])
+def test_where_nothing_tells_the_best_runs_apart_no_winner_is_named(goal: str, worse: int) -> None:
+    off = 1.0 if goal == "minimize" else -1.0
+    runs = [replace(one, metric=off if place < worse else 0.0) for place, one in enumerate(samples(30))]
+    found = importances(runs, "loss", goal, frozenset(), 30)
+    assert found == {
+        "said": f"Nothing tells the best runs apart: by loss, {30 - worse} of 30 are among the best tenth or as good. "
+        "No parameter is weighed."
+    }
 
 
 def test_one_parameter_alone_is_compared_with_nothing() -> None:
