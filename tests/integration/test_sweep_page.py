@@ -124,6 +124,15 @@ def test_the_flags_of_a_run_have_the_colour_of_the_worst(operator: Client) -> No
     assert cell.startswith('critical">diverged zombie missing-seed<')
 
 
+def test_an_integer_that_no_float_holds_breaks_no_table(operator: Client) -> None:
+    sweep = SweepFactory()
+    small = RunFactory(sweep=sweep, config={"lr": 2})
+    huge = RunFactory(sweep=sweep, config={"lr": 10**400})
+    assert set(rows(text_of(operator, f"/sweeps/{sweep.pk}?sort=config.lr"))) == {str(small.pk), str(huge.pk)}
+    assert rows(text_of(operator, f"/sweeps/{sweep.pk}?range=config.lr~1~3")) == [str(small.pk)]
+    assert len(text_of(operator, f"/sweeps/{sweep.pk}/runs.csv?sort=-config.lr&c=config.lr").splitlines()) == 3
+
+
 def test_texts_and_truths_are_chosen_by_their_words(operator: Client) -> None:
     sweep = SweepFactory()
     adam = RunFactory(sweep=sweep, config={"opt": "adam", "amp": True})

@@ -9,6 +9,8 @@ from django.db.models.sql.compiler import SQLCompiler
 
 from apps.pages.domain.tables import CONFIG, paths_of
 
+LARGEST = "1.7976931348623157e308"  # of what a float holds
+
 
 class _JsonValue(Func):
     """The value at a path of a JSON column where it is of the wanted kind; NULL for any other and for none."""
@@ -46,6 +48,14 @@ class JsonNumber(_JsonValue):
     postgres_kinds = "'number'"
     postgres_cast = "double precision"
     output_field = FloatField()
+
+    def as_postgresql(self, compiler: SQLCompiler, connection: Any, **extra: Any) -> tuple[str, list[Any]]:
+        """PostgreSQL refuses the whole query for one number that no float holds: such a one is no number here."""
+        sql, params = super().as_postgresql(compiler, connection, **extra)
+        column, own = compiler.compile(self.source_expressions[0])
+        written = f"(CASE WHEN jsonb_typeof({column} #> %s::text[]) = 'number' THEN {column} #>> %s::text[] END)"
+        held = [*own, self.path, *own, self.path]
+        return f"CASE WHEN abs({written}::numeric) <= {LARGEST}::numeric THEN {sql} END", [*held, *params]
 
 
 class JsonText(_JsonValue):
