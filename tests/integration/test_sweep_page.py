@@ -3,7 +3,7 @@
 import csv
 import io
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import pytest
 import time_machine
@@ -141,6 +141,24 @@ def test_texts_and_truths_are_chosen_by_their_words(operator: Client) -> None:
     assert rows(text_of(operator, f"/sweeps/{sweep.pk}?word=config.amp~true")) == [str(adam.pk)]
 
 
+CHOICES = [[64, 64], [128], {"a": "ä", "deep": [1e-05]}, "none", "3", 3, 5.5, 1e-05, True, 2**70]
+
+
+def test_brushing_a_text_axis_finds_every_kind_of_value(operator: Client) -> None:
+    sweep = SweepFactory(metric_name="loss", config={"parameters": {"größe": {"values": CHOICES}}})
+    for place, value in enumerate(CHOICES):
+        RunFactory(sweep=sweep, state="finished", metric_value=place, config={"größe": value})
+    figure = operator.get(f"/sweeps/{sweep.pk}/charts/parallel.json").json()
+    axis, places = figure["layout"]["meta"]["axes"][0], figure["data"][0]["dimensions"][0]["values"]
+    assert axis["kind"] == "text"
+    for place, word in enumerate(axis["words"]):
+        query = urlencode({"word": f"{axis['key']}~{word}"})
+        found = rows(text_of(operator, f"/sweeps/{sweep.pk}?{query}"))
+        assert len(found) == places.count(place), word
+    query = urlencode([("word", f"{axis['key']}~{word}") for word in ("[128]", "none", "3")])
+    assert len(rows(text_of(operator, f"/sweeps/{sweep.pk}?{query}"))) == 4
+
+
 @pytest.mark.parametrize(
     "query",
     [
@@ -151,6 +169,7 @@ def test_texts_and_truths_are_chosen_by_their_words(operator: Client) -> None:
         "page=99999999",
         "c=summary.%25s&sort=summary.%25s&range=summary.%25s~1~2",
         "q=%00&state=%00",
+        "word=config.a~" + "[" * 250 + "&word=config.a~1e999&word=config.a~[NaN]&word=config.a~[%22%5Cu0000%22]",
         "range=config.%E2%80%A8~1~2",
         "c=config.{0}&sort=config.{0}",
     ],
