@@ -259,6 +259,16 @@ def test_a_log_that_is_gone_or_of_another_run_is_said(operator: Client, tmp_path
     assert "The log is gone" in text_of(operator, f"/runs/{run.pk}/logs/{log.pk}?q=x&at=99999999999999")
 
 
+def test_newer_goes_on_with_the_very_next_line(operator: Client, tmp_path: Path) -> None:
+    run = whole_run(tmp_path)
+    log = LogFile.objects.get()
+    Path(log.path).write_text("".join(f"line {place} of many\n" for place in range(9000)))
+    first = text_of(operator, f"/runs/{run.pk}/logs/{log.pk}?at=0")
+    newer = first.split('id="log-newer" href="')[1].split('"')[0]
+    last = int(first.rsplit("line ", 1)[1].split()[0])
+    assert f">line {last + 1} of many" in text_of(operator, newer)
+
+
 def test_markup_in_a_log_is_text(operator: Client, tmp_path: Path) -> None:
     run = whole_run(tmp_path)
     log = LogFile.objects.get()

@@ -51,6 +51,11 @@ def start_of(size: int, at: int | None) -> int:
     return tail if at is None else max(0, min(at, size))
 
 
+def read_from(begin: int) -> int:
+    """Return where reading begins for a window from ``begin`` on: by the byte before, a line's beginning is known."""
+    return max(0, begin - 1)
+
+
 def window(content: bytes, begin: int, size: int, marks: Iterable[int] = ()) -> Window:
     """Cut ``content``, read from byte ``begin`` on, into whole lines.
 

@@ -12,7 +12,18 @@ from apps.joblogs.models import LogFile, LogSharer, LogTrace
 from apps.joblogs.ports import FileStamp, LogStore
 from apps.joblogs.selectors import traces_by_run
 from apps.links.selectors import LinkedJob
-from apps.pages.domain.logwindow import CHUNK, MOST_HITS, SEARCHED_AT_ONCE, WINDOW, Hit, Window, hits, start_of, window
+from apps.pages.domain.logwindow import (
+    CHUNK,
+    MOST_HITS,
+    SEARCHED_AT_ONCE,
+    WINDOW,
+    Hit,
+    Window,
+    hits,
+    read_from,
+    start_of,
+    window,
+)
 from apps.sweeps.models import Run
 
 MOST_LOGS = 40
@@ -67,11 +78,12 @@ def look_into(store: LogStore, path: Path, at: int | None, marks: Iterable[int] 
     if found is None:
         return look
     begin = start_of(found.size, at)
+    first = read_from(begin)
     try:
-        content = store.read(path, begin, WINDOW)
+        content = store.read(path, first, WINDOW + begin - first)
     except Transient as error:
         return Look(problem=str(error), away=True)
-    return Look(window(content, begin, found.size, marks))
+    return Look(window(content, first, found.size, marks))
 
 
 def _stamp(store: LogStore, path: Path) -> tuple[FileStamp | None, Look]:
