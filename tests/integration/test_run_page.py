@@ -269,6 +269,23 @@ def test_newer_goes_on_with_the_very_next_line(operator: Client, tmp_path: Path)
     assert f">line {last + 1} of many" in text_of(operator, newer)
 
 
+@pytest.mark.parametrize("asked", ["at=6", "at=99999", "line=6", "line=99999"])
+def test_a_log_that_is_shorter_than_what_is_asked_for_shows_its_tail_and_says_so(
+    operator: Client, tmp_path: Path, asked: str
+) -> None:
+    run = whole_run(tmp_path)
+    log = LogFile.objects.get()
+    Path(log.path).write_text("short\n")
+    text = text_of(operator, f"/runs/{run.pk}/logs/{log.pk}?{asked}")
+    assert ">short" in text
+    assert "This log is shorter than that" in text
+    assert "The log is empty" not in text
+    Path(log.path).write_text("")
+    emptied = text_of(operator, f"/runs/{run.pk}/logs/{log.pk}?{asked}")
+    assert "This log is shorter than that" in emptied
+    assert "Nothing was written to it yet" not in emptied
+
+
 def test_markup_in_a_log_is_text(operator: Client, tmp_path: Path) -> None:
     run = whole_run(tmp_path)
     log = LogFile.objects.get()

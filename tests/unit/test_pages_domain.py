@@ -12,7 +12,7 @@ from apps.pages.domain.batch import arithmetic
 from apps.pages.domain.cells import safe_cell
 from apps.pages.domain.configs import compared, drift
 from apps.pages.domain.importances import LEAST_RUNS, Sample, importances, rank_correlation
-from apps.pages.domain.logwindow import LONGEST_LINE, WINDOW, hits, read_from, start_of, window
+from apps.pages.domain.logwindow import BEFORE, LONGEST_LINE, WINDOW, hits, is_beyond, read_from, start_of, window
 from apps.pages.domain.runlife import HEARD, NO_JOB, PENDING, SLURM, WANDB, AttemptLife, RunLife, spans_of
 from apps.pages.domain.tables import NEWEST, TableView, parameter_space, paths_of
 from tests.factories.moments import NOW, before
@@ -112,7 +112,11 @@ def test_windows_one_after_the_other_show_every_line_of_any_log_once(content: by
 
 def test_the_tail_is_read_where_nothing_is_asked_for_and_nothing_beyond_the_log() -> None:
     assert start_of(10 * WINDOW, None) == 9 * WINDOW
-    assert (start_of(10, None), start_of(10, 99), start_of(10, -3)) == (0, 10, 0)
+    assert (start_of(10, None), start_of(10, 9), start_of(10, -3)) == (0, 9, 0)
+    assert start_of(10 * WINDOW, 99 * WINDOW) == start_of(10 * WINDOW, 10 * WINDOW) == 9 * WINDOW
+    assert start_of(10 * WINDOW, None, 5 * WINDOW) == 5 * WINDOW - BEFORE
+    assert [is_beyond(size, 7) for size in (0, 7, 8)] == [True, True, False]
+    assert not is_beyond(0, 0), "a log that is empty has nothing to be beyond"
 
 
 def test_colours_control_characters_and_redrawn_bars_do_not_reach_the_page() -> None:

@@ -45,10 +45,20 @@ class Window:
         return self.end if self.end < self.size else None
 
 
-def start_of(size: int, at: int | None) -> int:
-    """Return the byte to read from: ``at`` as it is asked for, the tail for None; never outside of the log."""
-    tail = max(0, size - WINDOW)
-    return tail if at is None else max(0, min(at, size))
+def is_beyond(size: int, asked: int | None) -> bool:
+    """Tell whether a log of ``size`` bytes has no such byte: it was cut after somebody was led there."""
+    return asked is not None and 0 < asked >= size
+
+
+def start_of(size: int, at: int | None, line: int | None = None) -> int:
+    """Return the byte at which to begin: ``at``, or so that ``line``, a byte, has lines above it.
+
+    It is the tail's where neither is asked for, and where the log has no such byte.
+    """
+    asked = at if line is None else line
+    if asked is None or is_beyond(size, asked):
+        return max(0, size - WINDOW)
+    return max(0, asked if line is None else line - BEFORE)
 
 
 def read_from(begin: int) -> int:

@@ -20,6 +20,7 @@ from apps.pages.domain.logwindow import (
     Hit,
     Window,
     hits,
+    is_beyond,
     read_from,
     start_of,
     window,
@@ -65,25 +66,33 @@ def _run_log(log: LogFile, trace: LogTrace | None) -> RunLog:
 
 @dataclass(frozen=True)
 class Look:
-    """A look into a log: its window, or the sentence why there is none. ``away`` says that this may pass."""
+    """A look into a log: its window, or the sentence why there is none. ``away`` says that this may pass.
+
+    ``missing`` is the byte that was asked for where the log has none such; its tail is shown instead.
+    """
 
     window: Window | None = None
+    missing: int | None = None
     problem: str = ""
     away: bool = False
 
 
-def look_into(store: LogStore, path: Path, at: int | None, marks: Iterable[int] = ()) -> Look:
-    """Read one window of a log, from byte ``at`` on or its tail."""
+def look_into(
+    store: LogStore, path: Path, at: int | None, marks: Iterable[int] = (), *, line: int | None = None
+) -> Look:
+    """Read one window of a log: around byte ``line``, else from byte ``at`` on, else its tail."""
     found, look = _stamp(store, path)
     if found is None:
         return look
-    begin = start_of(found.size, at)
+    begin = start_of(found.size, at, line)
     first = read_from(begin)
     try:
         content = store.read(path, first, WINDOW + begin - first)
     except Transient as error:
         return Look(problem=str(error), away=True)
-    return Look(window(content, first, found.size, marks))
+    asked = at if line is None else line
+    missing = asked if is_beyond(found.size, asked) else None
+    return Look(window(content, first, found.size, marks), missing)
 
 
 def _stamp(store: LogStore, path: Path) -> tuple[FileStamp | None, Look]:
