@@ -12,7 +12,18 @@ from apps.pages.domain.batch import arithmetic
 from apps.pages.domain.cells import safe_cell
 from apps.pages.domain.configs import compared, drift
 from apps.pages.domain.importances import LEAST_RUNS, Sample, importances, rank_correlation
-from apps.pages.domain.logwindow import BEFORE, LONGEST_LINE, WINDOW, hits, is_beyond, read_from, start_of, window
+from apps.pages.domain.logwindow import (
+    BEFORE,
+    LEAD,
+    LONGEST_LINE,
+    WINDOW,
+    hits,
+    is_beyond,
+    longest,
+    read_from,
+    start_of,
+    window,
+)
 from apps.pages.domain.runlife import HEARD, NO_JOB, PENDING, SLURM, WANDB, AttemptLife, RunLife, spans_of
 from apps.pages.domain.tables import NEWEST, TableView, parameter_space, paths_of
 from tests.factories.moments import NOW, before
@@ -128,6 +139,38 @@ def test_a_search_takes_words_as_they_are_and_tells_bytes() -> None:
     found = hits(b"fine\nError (a+b)\nerror (A+B) again\n", 100, "error (a+b)")
     assert [(one.byte, one.text) for one in found] == [(105, "Error (a+b)"), (117, "error (A+B) again")]
     assert hits(b"a\n" * 90, 0, "a", most=50)[-1].end == 100
+
+
+def test_a_search_takes_letters_beyond_ascii_whatever_their_case() -> None:
+    content = "die ÄNDERUNG der größe\nandere\nDIE änderung DER GRÖSSE\n".encode()
+    for sought in ("änderung", "Änderung", "GRÖßE"):
+        assert len(hits(content, 0, sought)) == 2, sought
+    assert hits(content, 0, "anderung") == []
+    assert longest("äß") == 4
+
+
+def test_a_line_that_is_jumped_into_is_shown_from_shortly_before_that_byte() -> None:
+    content = b"up\n" + b"x" * 9000 + b"NEEDLE" + b"y" * 9000 + b"\ndown\n"
+    place = content.index(b"NEEDLE")
+    for first in (0, 1, place - 3000):
+        found = window(content[first : first + 12_000], first, len(content), [place], place)
+        line = next(one for one in found.lines if one.here)
+        assert line.text.startswith("x" * LEAD + "NEEDLE")
+        assert (line.led, line.cut, line.marked, len(line.text)) == (True, True, True, LONGEST_LINE)
+    whole = window(content[place - 3000 :], place - 3000, len(content), [place], place)
+    assert [one.here for one in whole.lines] == [True, False], "though where the line begins was not read"
+
+
+def test_of_a_redrawn_line_the_frame_that_is_jumped_into_is_shown() -> None:
+    content = b" 1%|\r 50%|\r 100%|\r\n"
+    assert [one.text for one in window(content, 0, len(content), [6], 6).lines] == [" 50%|"]
+    assert [one.text for one in window(content, 0, len(content), [0], 0).lines] == [" 100%|"]
+
+
+def test_half_a_letter_does_not_begin_a_line_that_is_jumped_into() -> None:
+    content = ("é" * 5000).encode()
+    line = window(content, 0, len(content), [], 5001).lines[0]
+    assert set(line.text) == {"é"}
 
 
 # tables

@@ -21,6 +21,7 @@ from apps.pages.domain.logwindow import (
     Window,
     hits,
     is_beyond,
+    longest,
     read_from,
     start_of,
     window,
@@ -92,7 +93,7 @@ def look_into(
         return Look(problem=str(error), away=True)
     asked = at if line is None else line
     missing = asked if is_beyond(found.size, asked) else None
-    return Look(window(content, first, found.size, marks), missing)
+    return Look(window(content, first, found.size, marks, line), missing)
 
 
 def _stamp(store: LogStore, path: Path) -> tuple[FileStamp | None, Look]:
@@ -124,6 +125,7 @@ def search_in(store: LogStore, path: Path, sought: str, begin: int) -> Found:
     at = max(0, min(begin, found.size))
     told: list[Hit] = []
     stop, kept, kept_at = min(found.size, at + SEARCHED_AT_ONCE), b"", at
+    overlap = longest(sought) - 1
     try:
         while at < stop and len(told) < MOST_HITS:
             chunk = store.read(path, at, min(CHUNK, stop - at))
@@ -131,11 +133,23 @@ def search_in(store: LogStore, path: Path, sought: str, begin: int) -> Found:
                 break
             at += len(chunk)
             data = kept + chunk
-            end = len(data) if at >= found.size else (data.rfind(b"\n") + 1 or len(data))
-            told += hits(data[:end], kept_at, sought, most=MOST_HITS - len(told))
-            kept, kept_at = data[end:], kept_at + end
+            end, on = _searched(data, overlap, ended=at >= found.size)
+            behind = told[-1].byte if told else -1
+            more = hits(data[:end], kept_at, sought, most=MOST_HITS - len(told))
+            told += [one for one in more if one.byte > behind]
+            kept, kept_at = data[on:], kept_at + on
     except Transient as error:
         return Found(tuple(told), begin, at, found.size, problem=str(error))
-    full = len(told) >= MOST_HITS
-    reached = told[-1].end if full else kept_at
-    return Found(tuple(told), begin, reached, found.size, reached if full or at < found.size else None)
+    reached = min(told[-1].end, kept_at) if len(told) >= MOST_HITS else kept_at
+    return Found(tuple(told), begin, reached, found.size, reached if reached < found.size else None)
+
+
+def _searched(data: bytes, overlap: int, *, ended: bool) -> tuple[int, int]:
+    """Return up to which place of ``data`` is searched, and from which on it is kept for what is read next.
+
+    That is behind its last whole line; in a longer one as much is kept as a word may lack.
+    """
+    if ended:
+        return len(data), len(data)
+    lines = data.rfind(b"\n") + 1
+    return (lines, lines) if lines else (len(data), max(0, len(data) - overlap))
