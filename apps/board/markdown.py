@@ -32,9 +32,19 @@ def link(text: str, url: str) -> str:
 
 
 def cell(value: object) -> str:
-    """Return a value that stays inside its cell of a table."""
+    """Return a value as a text inside its cell: nothing in it ends the cell or its link, or is code or HTML."""
+    return re.sub(r"[][<`]", r"\\\g<0>", _in_row(value)) or EMPTY
+
+
+def code(value: object) -> str:
+    """Return a value as code inside its cell; backticks, which would end it, become apostrophes."""
+    text = str(value).replace("`", "'")
+    return f"`{_in_row(text)}`"
+
+
+def _in_row(value: object) -> str:
     text = str(value).replace("\\", "\\\\").replace("|", "\\|")
-    return re.sub(r"\s+", " ", text).strip() or EMPTY
+    return re.sub(r"\s+", " ", text).strip()
 
 
 def stamp(moment: datetime | None) -> str:

@@ -14,7 +14,7 @@ from apps.board.incidents import (
     preemptions,
     unflagged_discrepancies,
 )
-from apps.board.markdown import Table, active_sweeps, cell, link, notes_of, stamp, table, without_stamp
+from apps.board.markdown import Table, active_sweeps, cell, code, link, notes_of, stamp, table, without_stamp
 from apps.board.selectors import active_rows, rows_of, runs_of
 from apps.checkpoints.models import Checkpoint
 from apps.core.errors import Permanent
@@ -156,8 +156,8 @@ def _discrepancy(one: Discrepancy) -> list[str]:
     return [
         stamp(one.since),
         link(one.run.run_id, one.run.url),
-        one.wandb_state,
-        one.slurm_state,
+        cell(one.wandb_state),
+        cell(one.slurm_state),
         cell("; ".join((*(_deed(moment) for moment in one.done), _state(one)))),
     ]
 
@@ -177,7 +177,7 @@ def _sources(rows: list[BoardRow]) -> list[list[str]]:
     return [
         [
             link(row.sweep_id, row.url),
-            cell(", ".join(f"`{pattern}`" for pattern in patterns.get(row.workspace, [])[:2])),
+            ", ".join(code(pattern) for pattern in patterns.get(row.workspace, [])[:2]) or DASH,
             row.url or DASH,
             # To the hour: a time that moves with every pass would rewrite the file with every pass.
             cell(f"{verified[row.project]:%Y-%m-%d %H}:00 UTC" if verified.get(row.project) else DASH),

@@ -190,7 +190,7 @@ def runs_of(sweep_pks: Iterable[int]) -> QuerySet[Run]:
     return (
         Run.objects.filter(sweep__in=sweep_pks)
         .select_related("status", "status__job", "checkpoint", "sweep", "history", "auto_resume")
-        .prefetch_related(Prefetch("flags", Flag.objects.standing().order_by("severity", "rule"), to_attr="open_flags"))
+        .prefetch_related(Prefetch("flags", Flag.objects.standing().worst_first("rule"), to_attr="open_flags"))
         .prefetch_related(Prefetch("verifications", Verification.objects.exclude(sound=""), to_attr="proofs"))
         .defer("config", "summary")
         .annotate(is_live=live_first("state"))

@@ -12,7 +12,7 @@ from apps.checkpoints.models import RunConfig
 from apps.checkpoints.ports import CheckpointStore, ConfigFile
 from apps.core.errors import Transient
 from apps.core.upsert import upsert
-from apps.sweeps.domain import MOST_ALIASES
+from apps.sweeps.domain import MOST_ALIASES, whole_or_text
 from apps.sweeps.models import Run
 from apps.workspaces.models import Workspace
 
@@ -81,13 +81,15 @@ def parsed(text: str, size: int) -> tuple[dict[str, Any], str]:
 
 
 def _plain(value: Any) -> Any:
-    """Return what JSON can hold: dates and the like become text, NaN its name."""
+    """Return what JSON can hold: dates, NaN, integers that no float holds and the like become text."""
     if isinstance(value, dict):
         return {str(key).replace("\x00", ""): _plain(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple | set):
         return [_plain(inner) for inner in value]
     if isinstance(value, float) and value not in (float("inf"), -float("inf")) and value == value:
         return value
-    if isinstance(value, bool | int | None):
+    if isinstance(value, int) and not isinstance(value, bool):
+        return whole_or_text(value)
+    if isinstance(value, bool | None):
         return value
     return str(value).replace("\x00", "")

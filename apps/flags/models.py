@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import Case, Q, When
 
 from apps.links.domain import JobTime
 
@@ -92,6 +92,11 @@ class FlagQuerySet(models.QuerySet["Flag"]):
         """The standing ones that wait for a person: nobody took note, nobody put them off, and they still hold."""
         awake = Q(snoozed_until=None) | Q(snoozed_until__lte=now)
         return self.standing().filter(awake, acknowledged_at=None, quiet_since=None)
+
+    def worst_first(self, *then: str) -> "FlagQuerySet":
+        """Order them by what their severity means, not by its letters, and then by the fields ``then``."""
+        worst = Case(*(When(severity=name, then=place) for name, place in SEVERITY_ORDER.items()), default=9)
+        return self.order_by(worst, *then)
 
 
 class Flag(models.Model):

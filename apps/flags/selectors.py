@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Case, Count, F, Prefetch, Q, QuerySet, When
+from django.db.models import Count, F, Prefetch, Q, QuerySet
 
 from apps.flags.causes import OpenFlag
 from apps.flags.models import SEVERITY_ORDER, Flag, RunStatus
@@ -62,13 +62,12 @@ def open_flags(*, dismissed: bool = False) -> list[OpenFlag]:
 
     With ``dismissed`` those instead that people cleared by hand while their condition goes on.
     """
-    worst = Case(*(When(severity=name, then=place) for name, place in SEVERITY_ORDER.items()), default=9)
     rows = (
         Flag.objects.open()
         .filter(dismissed_at__isnull=not dismissed)
         .select_related("sweep__workspace", "run__status__job")
         .defer("run__config", "run__summary", "sweep__config", "run__status__chain")
-        .order_by(worst, "-opened_at", "-pk")
+        .worst_first("-opened_at", "-pk")
     )
     return [open_flag_of(flag) for flag in rows[:MOST_SHOWN]]
 
@@ -110,11 +109,10 @@ def open_flag_of(flag: Flag) -> OpenFlag:
 
 def assigned_flags(name: str, now: datetime) -> QuerySet[Flag]:
     """Return the standing flags that somebody was asked to see to, worst first, then oldest; none put off or quiet."""
-    worst = Case(*(When(severity=one, then=place) for one, place in SEVERITY_ORDER.items()), default=9)
     awake = Q(snoozed_until=None) | Q(snoozed_until__lte=now)
     rows = Flag.objects.standing().filter(awake, assignee=name, quiet_since=None).exclude(assignee="")
     rows = rows.select_related("run", "sweep").defer("run__config", "run__summary", "sweep__config")
-    return rows.order_by(worst, "opened_at", "pk")
+    return rows.worst_first("opened_at", "pk")
 
 
 def standing_count() -> int:

@@ -56,6 +56,16 @@ def finite(value: Any) -> float | None:
     return number if math.isfinite(number) else None
 
 
+def whole_or_text(value: int) -> int | str:
+    """Return an integer as it is, or as text where no float holds it: databases compare numbers as floats."""
+    if finite(value) is not None:
+        return value
+    try:
+        return str(value)
+    except ValueError:  # more digits than Python writes
+        return hex(value)
+
+
 def lookup(values: Mapping[str, Any], dotted: str) -> Any:
     """Return ``values["a.b"]``, else ``values["a"]["b"]``, else None."""
     if dotted in values:

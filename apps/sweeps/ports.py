@@ -4,7 +4,7 @@
 - Every call has a time-out and raises only ``Transient`` (W&B does not answer, or asks to wait) or
   ``Permanent`` (wrong key, no such project) from ``apps.core.errors``.
 - Times are aware UTC datetimes. Config and summary are plain JSON values; NaN and the infinities
-  arrive as the strings ``NaN``, ``Infinity`` and ``-Infinity``.
+  arrive as the strings ``NaN``, ``Infinity`` and ``-Infinity``, an integer that no float holds as its digits.
 - ``requests`` counts what was asked of the server since the source was made.
 - A source is made for one pass and closed after it.
 """

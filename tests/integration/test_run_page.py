@@ -10,6 +10,7 @@ from django.test import Client
 from apps.audit.models import AuditEvent
 from apps.core.permissions import Role
 from apps.joblogs.models import LogFile
+from apps.pages.domain.logwindow import CHUNK
 from apps.pages.models import RunNote
 from tests.factories.moments import NOW
 from tests.factories.pages import CAUSE, log_of, queries, text_of, whole_run
@@ -210,6 +211,15 @@ def test_of_two_who_edit_one_note_the_second_is_told(operator: Client) -> None:
     assert RunNote.objects.get().text == "two"
 
 
+def test_a_second_press_on_change_is_no_contradiction_with_oneself(operator: Client) -> None:
+    run = RunFactory()
+    operator.post(f"/runs/{run.pk}/notes", {"text": "one", "key": KEY})
+    note = RunNote.objects.get()
+    for _ in range(2):
+        assert operator.post(f"/runs/{run.pk}/notes/{note.pk}", {"text": "two", "seen": ""}).status_code == 302
+    assert AuditEvent.objects.filter(type="run.note.edited").count() == 1
+
+
 # logs
 
 
@@ -248,6 +258,67 @@ def test_a_log_that_is_gone_or_of_another_run_is_said(operator: Client, tmp_path
     assert "The log is gone" in text_of(operator, f"/runs/{run.pk}/logs/{log.pk}")
     Path(log.path).mkdir()
     assert "The log is gone" in text_of(operator, f"/runs/{run.pk}/logs/{log.pk}?q=x&at=99999999999999")
+
+
+def test_newer_goes_on_with_the_very_next_line(operator: Client, tmp_path: Path) -> None:
+    run = whole_run(tmp_path)
+    log = LogFile.objects.get()
+    Path(log.path).write_text("".join(f"line {place} of many\n" for place in range(9000)))
+    first = text_of(operator, f"/runs/{run.pk}/logs/{log.pk}?at=0")
+    newer = first.split('id="log-newer" href="')[1].split('"')[0]
+    last = int(first.rsplit("line ", 1)[1].split()[0])
+    assert f">line {last + 1} of many" in text_of(operator, newer)
+
+
+@pytest.mark.parametrize("asked", ["at=6", "at=99999", "line=6", "line=99999"])
+def test_a_log_that_is_shorter_than_what_is_asked_for_shows_its_tail_and_says_so(
+    operator: Client, tmp_path: Path, asked: str
+) -> None:
+    run = whole_run(tmp_path)
+    log = LogFile.objects.get()
+    Path(log.path).write_text("short\n")
+    text = text_of(operator, f"/runs/{run.pk}/logs/{log.pk}?{asked}")
+    assert ">short" in text
+    assert "This log is shorter than that" in text
+    assert "The log is empty" not in text
+    Path(log.path).write_text("")
+    emptied = text_of(operator, f"/runs/{run.pk}/logs/{log.pk}?{asked}")
+    assert "This log is shorter than that" in emptied
+    assert "Nothing was written to it yet" not in emptied
+
+
+@pytest.mark.parametrize("shift", range(0, 10, 3))
+def test_a_word_across_the_border_of_two_reads_of_a_long_line_is_found_once(
+    operator: Client, tmp_path: Path, shift: int
+) -> None:
+    run = whole_run(tmp_path)
+    log = LogFile.objects.get()
+    Path(log.path).write_bytes(b"a" * (CHUNK - shift) + b"SPLITWORD" + b"a" * CHUNK + b"\n")
+    assert "1 line with" in text_of(operator, f"/runs/{run.pk}/logs/{log.pk}?q=splitword")
+
+
+def test_a_hit_in_a_huge_line_leads_to_its_word(operator: Client, tmp_path: Path) -> None:
+    run = whole_run(tmp_path)
+    log = LogFile.objects.get()
+    Path(log.path).write_text("é" * 60_000 + "\n" + "x" * 5_000_000 + "NEEDLE" + "y" * 1_000_000 + "\nend\n")
+    text = text_of(operator, f"/runs/{run.pk}/logs/{log.pk}?q=needle")
+    hit = text.split('class="loghits"')[1].split('href="')[1].split('"')[0].replace("&amp;", "&")
+    shown = text_of(operator, hit.partition("#")[0]).split('id="log"')[1]
+    assert 'id="line" class="marked"' in shown
+    assert "NEEDLE" in shown
+    assert "the line began before" in shown
+
+
+def test_the_next_search_goes_on_behind_the_last_hit_and_ends_with_the_log(operator: Client, tmp_path: Path) -> None:
+    run = whole_run(tmp_path)
+    log = LogFile.objects.get()
+    Path(log.path).write_text("".join(f"loss {place}\n" for place in range(60)))
+    first = text_of(operator, f"/runs/{run.pk}/logs/{log.pk}?q=loss")
+    further = first.split('id="search-on" href="')[1].split('"')[0].replace("&amp;", "&").partition("#")[0]
+    assert "50 lines with" in first
+    rest = text_of(operator, further)
+    assert "10 lines with" in rest
+    assert "Search on from there" not in rest
 
 
 def test_markup_in_a_log_is_text(operator: Client, tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 import csv
 import io
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import pytest
 import time_machine
@@ -16,6 +16,7 @@ from apps.sweeps.models import Run, Sweep
 from tests.factories.moments import NOW
 from tests.factories.pages import charted_sweep, queries, text_of
 from tests.factories.rows import (
+    FlagFactory,
     RunFactory,
     RunStatusFactory,
     SweepFactory,
@@ -114,12 +115,48 @@ def test_a_key_with_letters_beyond_ascii_is_sorted_and_narrowed_by(operator: Cli
     assert rows(text_of(operator, f"/sweeps/{sweep.pk}?range={key}~1~9")) == [str(small.pk)]
 
 
+def test_the_flags_of_a_run_have_the_colour_of_the_worst(operator: Client) -> None:
+    run = RunFactory()
+    for rule, severity in (("missing-seed", "note"), ("zombie", "warning"), ("diverged", "critical")):
+        FlagFactory(run=run, rule=rule, severity=severity)
+        cell = text_of(operator, f"/sweeps/{run.sweep_id}?c=flags").split('<span class="tally ')[1]
+        assert cell.startswith(severity)
+    assert cell.startswith('critical">diverged zombie missing-seed<')
+
+
+def test_an_integer_that_no_float_holds_breaks_no_table(operator: Client) -> None:
+    sweep = SweepFactory()
+    small = RunFactory(sweep=sweep, config={"lr": 2})
+    huge = RunFactory(sweep=sweep, config={"lr": 10**400})
+    assert set(rows(text_of(operator, f"/sweeps/{sweep.pk}?sort=config.lr"))) == {str(small.pk), str(huge.pk)}
+    assert rows(text_of(operator, f"/sweeps/{sweep.pk}?range=config.lr~1~3")) == [str(small.pk)]
+    assert len(text_of(operator, f"/sweeps/{sweep.pk}/runs.csv?sort=-config.lr&c=config.lr").splitlines()) == 3
+
+
 def test_texts_and_truths_are_chosen_by_their_words(operator: Client) -> None:
     sweep = SweepFactory()
     adam = RunFactory(sweep=sweep, config={"opt": "adam", "amp": True})
     RunFactory(sweep=sweep, config={"opt": "sgd", "amp": False})
     assert rows(text_of(operator, f"/sweeps/{sweep.pk}?word=config.opt~adam&word=config.opt~rms")) == [str(adam.pk)]
     assert rows(text_of(operator, f"/sweeps/{sweep.pk}?word=config.amp~true")) == [str(adam.pk)]
+
+
+CHOICES = [[64, 64], [128], {"a": "ä", "deep": [1e-05]}, "none", "3", 3, 5.5, 1e-05, True, 2**70]
+
+
+def test_brushing_a_text_axis_finds_every_kind_of_value(operator: Client) -> None:
+    sweep = SweepFactory(metric_name="loss", config={"parameters": {"größe": {"values": CHOICES}}})
+    for place, value in enumerate(CHOICES):
+        RunFactory(sweep=sweep, state="finished", metric_value=place, config={"größe": value})
+    figure = operator.get(f"/sweeps/{sweep.pk}/charts/parallel.json").json()
+    axis, places = figure["layout"]["meta"]["axes"][0], figure["data"][0]["dimensions"][0]["values"]
+    assert axis["kind"] == "text"
+    for place, word in enumerate(axis["words"]):
+        query = urlencode({"word": f"{axis['key']}~{word}"})
+        found = rows(text_of(operator, f"/sweeps/{sweep.pk}?{query}"))
+        assert len(found) == places.count(place), word
+    query = urlencode([("word", f"{axis['key']}~{word}") for word in ("[128]", "none", "3")])
+    assert len(rows(text_of(operator, f"/sweeps/{sweep.pk}?{query}"))) == 4
 
 
 @pytest.mark.parametrize(
@@ -132,6 +169,7 @@ def test_texts_and_truths_are_chosen_by_their_words(operator: Client) -> None:
         "page=99999999",
         "c=summary.%25s&sort=summary.%25s&range=summary.%25s~1~2",
         "q=%00&state=%00",
+        "word=config.a~" + "[" * 250 + "&word=config.a~1e999&word=config.a~[NaN]&word=config.a~[%22%5Cu0000%22]",
         "range=config.%E2%80%A8~1~2",
         "c=config.{0}&sort=config.{0}",
     ],
@@ -246,6 +284,16 @@ def test_too_few_runs_are_said_and_nothing_is_drawn(operator: Client, sent: list
     assert "data-figure" not in text
 
 
+def test_importance_names_no_winner_among_runs_that_are_all_as_good(operator: Client, sent: list[int]) -> None:
+    sweep = charted_sweep(30)
+    Run.objects.filter(sweep=sweep).update(metric_value=0.5)
+    text_of(operator, f"/sweeps/{sweep.pk}/charts/importance")
+    drive_importance(importance_pk=sent[0], clock=lambda: NOW)
+    text = text_of(operator, f"/sweeps/{sweep.pk}/charts/importance")
+    assert "Nothing tells the best runs apart: by val/loss, 24 of 24" in text
+    assert "bears most" not in text
+
+
 # compare
 
 
@@ -266,6 +314,13 @@ def test_too_few_or_too_many_are_not_compared_and_told_so(operator: Client, numb
     asked = "&".join(f"run={RunFactory(sweep=sweep).pk}" for _ in range(number))
     answer = operator.get(f"/sweeps/{sweep.pk}/compare?{asked}", follow=True)
     assert "Tick two to eight runs to compare" in answer.content.decode()
+
+
+def test_a_run_that_is_named_often_is_compared_once(operator: Client) -> None:
+    sweep = SweepFactory()
+    first, second = RunFactory(sweep=sweep), RunFactory(sweep=sweep)
+    asked = "&".join([f"run={first.pk}"] * 9 + [f"run={second.pk}"])
+    assert f"run={first.pk}&amp;run={second.pk}" in text_of(operator, f"/sweeps/{sweep.pk}/compare?{asked}")
 
 
 def test_runs_of_another_sweep_are_not_compared(operator: Client) -> None:

@@ -1,10 +1,12 @@
 """ACTIVE_SWEEPS.md and the chat answer as Markdown."""
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apps.board.markdown import GENERATED, Table, active_sweeps, cell, link, notes_of, stamp, table, without_stamp
+from apps.board.markdown import GENERATED, Table, active_sweeps, cell, code, link, notes_of, stamp, table, without_stamp
 from tests.factories.moments import NOW
 
 TABLES = [Table("Running Sweeps", ("Sweep",), [("[a](u)",)]), Table("Agent Health", ("Sweep",))]
@@ -19,6 +21,7 @@ def test_a_cell_stays_in_its_line_and_its_column(text: str) -> None:
     lines = table(Table("T", ("A", "B"), [(cell(text), cell(1))])).splitlines()
     assert len(lines) == 5
     assert columns(lines[4]) == 3
+    assert not set(re.sub(r"\\.", "", cell(text))) & set("[]<`")
 
 
 @pytest.mark.parametrize(
@@ -26,6 +29,29 @@ def test_a_cell_stays_in_its_line_and_its_column(text: str) -> None:
 )
 def test_pipes_and_line_breaks_are_kept_out_of_a_cell(value: object, said: str) -> None:
     assert cell(value) == said
+
+
+HOSTILE = "lr](https://evil.example.org/x) `a` <img src=x> [b"
+
+
+def test_a_name_is_a_text_in_its_cell_and_in_its_link() -> None:
+    said = r"lr\](https://evil.example.org/x) \`a\` \<img src=x> \[b"
+    assert cell(HOSTILE) == said
+    assert link(HOSTILE, "https://wandb.ai/t/p") == f"[{said}](https://wandb.ai/t/p)"
+    assert link("a\\]", "u") == r"[a\\\]](u)"
+
+
+@pytest.mark.parametrize("name", ["lr sweep_2 (warm-up) v1.0", "größe=3, *", "a > b & c"])
+def test_an_ordinary_name_is_written_as_it_is(name: str) -> None:
+    assert cell(name) == name
+
+
+@pytest.mark.parametrize(
+    ("pattern", "said"),
+    [("logs/{job_id}_*.[eo]*", "`logs/{job_id}_*.[eo]*`"), ("a|`b`\n", "`a\\|'b'`")],
+)
+def test_a_pattern_stands_in_its_cell_as_code(pattern: str, said: str) -> None:
+    assert code(pattern) == said
 
 
 def test_a_sweep_is_linked_by_its_id() -> None:

@@ -1,11 +1,13 @@
-"""What a checkpoint's name says."""
+"""What a checkpoint's name says, and what the config beside it."""
 
+import json
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from apps.checkpoints.configs import parsed
 from apps.checkpoints.domain import epoch_in_name, newest, step_in_name
 from apps.checkpoints.ports import FoundCheckpoint
 from tests.factories.moments import before
@@ -52,3 +54,10 @@ def test_without_steps_the_time_decides() -> None:
 
 def test_of_no_checkpoints_none_is_the_newest() -> None:
     assert newest([]) is None
+
+
+def test_an_integer_that_no_float_holds_is_text_in_a_config() -> None:
+    values, problem = parsed(f"seed: 7\namp: true\nodd: 1{'0' * 400}\nwide: 0x{'f' * 5000}\n", 5500)
+    assert (values["seed"], values["amp"], problem) == (7, True, "")
+    assert values["odd"] == f"1{'0' * 400}"
+    assert json.dumps(values)

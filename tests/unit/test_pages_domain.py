@@ -1,5 +1,6 @@
 """What the pages of runs and sweeps decide without a database: arithmetic, diffs, windows, views, cells, spans."""
 
+from dataclasses import replace
 from datetime import timedelta
 from urllib.parse import parse_qs
 
@@ -11,7 +12,18 @@ from apps.pages.domain.batch import arithmetic
 from apps.pages.domain.cells import safe_cell
 from apps.pages.domain.configs import compared, drift
 from apps.pages.domain.importances import LEAST_RUNS, Sample, importances, rank_correlation
-from apps.pages.domain.logwindow import LONGEST_LINE, WINDOW, hits, start_of, window
+from apps.pages.domain.logwindow import (
+    BEFORE,
+    LEAD,
+    LONGEST_LINE,
+    WINDOW,
+    hits,
+    is_beyond,
+    longest,
+    read_from,
+    start_of,
+    window,
+)
 from apps.pages.domain.runlife import HEARD, NO_JOB, PENDING, SLURM, WANDB, AttemptLife, RunLife, spans_of
 from apps.pages.domain.tables import NEWEST, TableView, parameter_space, paths_of
 from tests.factories.moments import NOW, before
@@ -93,11 +105,12 @@ def test_a_line_longer_than_the_window_is_shown_cut_and_never_lost() -> None:
     assert found.newer == 100 + WINDOW, "reading goes on"
 
 
-@given(st.binary(max_size=400), st.integers(0, 400))
+@given(st.text("a\n", max_size=400).map(str.encode), st.integers(0, 400))
 def test_windows_one_after_the_other_show_every_line_of_any_log_once(content: bytes, step: int) -> None:
     size, at, told = len(content), 0, []
     for _ in range(size + 2):
-        part = window(content[at : at + 64 + step], at, size)
+        first = read_from(at)
+        part = window(content[first : at + 64 + step], first, size)
         told += [line.byte for line in part.lines]
         if part.newer is None:
             break
@@ -110,7 +123,11 @@ def test_windows_one_after_the_other_show_every_line_of_any_log_once(content: by
 
 def test_the_tail_is_read_where_nothing_is_asked_for_and_nothing_beyond_the_log() -> None:
     assert start_of(10 * WINDOW, None) == 9 * WINDOW
-    assert (start_of(10, None), start_of(10, 99), start_of(10, -3)) == (0, 10, 0)
+    assert (start_of(10, None), start_of(10, 9), start_of(10, -3)) == (0, 9, 0)
+    assert start_of(10 * WINDOW, 99 * WINDOW) == start_of(10 * WINDOW, 10 * WINDOW) == 9 * WINDOW
+    assert start_of(10 * WINDOW, None, 5 * WINDOW) == 5 * WINDOW - BEFORE
+    assert [is_beyond(size, 7) for size in (0, 7, 8)] == [True, True, False]
+    assert not is_beyond(0, 0), "a log that is empty has nothing to be beyond"
 
 
 def test_colours_control_characters_and_redrawn_bars_do_not_reach_the_page() -> None:
@@ -122,6 +139,38 @@ def test_a_search_takes_words_as_they_are_and_tells_bytes() -> None:
     found = hits(b"fine\nError (a+b)\nerror (A+B) again\n", 100, "error (a+b)")
     assert [(one.byte, one.text) for one in found] == [(105, "Error (a+b)"), (117, "error (A+B) again")]
     assert hits(b"a\n" * 90, 0, "a", most=50)[-1].end == 100
+
+
+def test_a_search_takes_letters_beyond_ascii_whatever_their_case() -> None:
+    content = "die ÄNDERUNG der größe\nandere\nDIE änderung DER GRÖSSE\n".encode()
+    for sought in ("änderung", "Änderung", "GRÖßE"):
+        assert len(hits(content, 0, sought)) == 2, sought
+    assert hits(content, 0, "anderung") == []
+    assert longest("äß") == 4
+
+
+def test_a_line_that_is_jumped_into_is_shown_from_shortly_before_that_byte() -> None:
+    content = b"up\n" + b"x" * 9000 + b"NEEDLE" + b"y" * 9000 + b"\ndown\n"
+    place = content.index(b"NEEDLE")
+    for first in (0, 1, place - 3000):
+        found = window(content[first : first + 12_000], first, len(content), [place], place)
+        line = next(one for one in found.lines if one.here)
+        assert line.text.startswith("x" * LEAD + "NEEDLE")
+        assert (line.led, line.cut, line.marked, len(line.text)) == (True, True, True, LONGEST_LINE)
+    whole = window(content[place - 3000 :], place - 3000, len(content), [place], place)
+    assert [one.here for one in whole.lines] == [True, False], "though where the line begins was not read"
+
+
+def test_of_a_redrawn_line_the_frame_that_is_jumped_into_is_shown() -> None:
+    content = b" 1%|\r 50%|\r 100%|\r\n"
+    assert [one.text for one in window(content, 0, len(content), [6], 6).lines] == [" 50%|"]
+    assert [one.text for one in window(content, 0, len(content), [0], 0).lines] == [" 100%|"]
+
+
+def test_half_a_letter_does_not_begin_a_line_that_is_jumped_into() -> None:
+    content = ("é" * 5000).encode()
+    line = window(content, 0, len(content), [], 5001).lines[0]
+    assert set(line.text) == {"é"}
 
 
 # tables
@@ -255,6 +304,18 @@ def test_too_few_runs_say_so_and_show_nothing() -> None:
     found = importances(samples(LEAST_RUNS - 1), "loss", "minimize", frozenset(), 19)
     assert set(found) == {"said"}
     assert f"Too few runs: {LEAST_RUNS - 1}" in found["said"]
+
+
+@pytest.mark.parametrize("goal", ["minimize", "maximize"])
+@pytest.mark.parametrize("worse", [0, 3])
+def test_where_nothing_tells_the_best_runs_apart_no_winner_is_named(goal: str, worse: int) -> None:
+    off = 1.0 if goal == "minimize" else -1.0
+    runs = [replace(one, metric=off if place < worse else 0.0) for place, one in enumerate(samples(30))]
+    found = importances(runs, "loss", goal, frozenset(), 30)
+    assert found == {
+        "said": f"Nothing tells the best runs apart: by loss, {30 - worse} of 30 are among the best tenth or as good. "
+        "No parameter is weighed."
+    }
 
 
 def test_one_parameter_alone_is_compared_with_nothing() -> None:

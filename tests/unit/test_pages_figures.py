@@ -150,6 +150,19 @@ def test_parallel_axes_tell_the_table_how_their_places_are_read() -> None:
     assert "Left out for want of the metric or of one of the values: 2 runs." in EVERY[5].note
 
 
+def test_an_axis_of_lists_and_numbers_among_texts_has_their_words() -> None:
+    values = [[64, 64], "none", 3, "0.5", True, 0.5]
+    trials = [Trial(str(place), {"x": value}, float(place)) for place, value in enumerate(values)]
+    axes = drawn(parallel(trials, ["x"], "loss", frozenset(), 6))["layout"]["meta"]["axes"]
+    assert axes[0] == {"key": "config.x", "kind": "text", "words": ["0.5", "3", "[64, 64]", "none", "true"]}
+
+
+def test_texts_of_numbers_among_numbers_are_no_place_on_a_scale() -> None:
+    trials = [Trial(str(place), {"x": value}, float(place)) for place, value in enumerate(["0.2", 0.1])]
+    axes = drawn(parallel(trials, ["x"], "loss", frozenset(), 2))["layout"]["meta"]["axes"]
+    assert (axes[0]["kind"], axes[0]["words"]) == ("text", ["0.1", "0.2"])
+
+
 def test_states_stand_on_one_axis_of_time_with_resumes_marked() -> None:
     made = drawn(EVERY[6])
     assert {lane for one in made["data"] for lane in one["y"]} == {"W&B", "Slurm"}

@@ -57,6 +57,23 @@ def test_numbers_that_are_none_arrive_as_words() -> None:
     assert plain(values) == {"a": "NaN", "b": ["Infinity", "-Infinity"], "c": "xy"}
 
 
+HUGE = 10**400
+
+
+def test_an_integer_that_no_float_holds_arrives_as_text_because_no_database_compares_it() -> None:
+    assert plain({"lr": HUGE, "deep": [-HUGE]}) == {"lr": str(HUGE), "deep": [str(-HUGE)]}
+    assert plain([2**64, 10**308, True]) == [2**64, 10**308, True]
+    assert plain(1 << 20_000) == hex(1 << 20_000), "Python writes no more than 4300 digits"
+
+
+def test_a_run_or_a_sweep_with_an_integer_beyond_every_float_breaks_no_page() -> None:
+    odd = {"_timestamp": HUGE, "_runtime": HUGE, "loss": HUGE}
+    run = a_run(summaryMetrics=json.dumps(odd), systemMetrics=json.dumps({"gpu.0.gpu": HUGE}))
+    assert (run.summary["loss"], run.gpu_percent) == (str(HUGE), None)
+    assert points([[{"_step": 1, "loss": HUGE}, {"_step": 2, "loss": 0.5}]], "loss") == [(2.0, 0.5)]
+    assert sweep_record({"name": "s", "config": f"seed: 1{'0' * 5000}"}, LINK).config == {}
+
+
 def test_half_an_emoji_is_replaced_because_no_database_takes_it() -> None:
     assert plain({"note\ud83d": "cut \ud83d"}) == {"note?": "cut ?"}
 

@@ -39,7 +39,7 @@ def list_runs(caller: Caller, wish: RunsWish) -> Told:
 
 def _with_all(runs: QuerySet[Run]) -> QuerySet[Run]:
     """Fetch along what is told of a run, in two queries for all of them."""
-    flags = Prefetch("flags", Flag.objects.standing().order_by("severity", "rule"), to_attr="open_flags")
+    flags = Prefetch("flags", Flag.objects.standing().worst_first("rule"), to_attr="open_flags")
     fetched = runs.select_related("status__job", "checkpoint", "sweep__workspace").defer("config", "summary")
     return fetched.prefetch_related(flags)
 

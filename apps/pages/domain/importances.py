@@ -7,13 +7,14 @@ digits. How sure a figure is, is told by the same on resamples of the runs.
 
 import math
 import random
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
-from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
+from optuna.importance import PedAnovaImportanceEvaluator
 from optuna.trial import FrozenTrial, create_trial
 
 from apps.core.units import count
@@ -24,6 +25,8 @@ MOST_RUNS = 2000  # more are drawn from by the seed
 RESAMPLES = 20
 SEED = 7
 METHOD = "PED-ANOVA (optuna)"
+BEST = 0.1  # of the runs, whom PED-ANOVA compares with all
+NOTHING = 1e-12  # a divergence below it is rounding
 MOST_WORDS = 50  # of a parameter that is chosen among texts; one with more names runs, not choices
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)  # what it tells a notebook is nothing for a worker's log
@@ -52,7 +55,10 @@ def importances(samples: Sequence[Sample], metric: str, goal: str, logs: frozens
         return {"said": f"{count(len(spaces), 'parameter')} of the sweep varies; importance compares two or more."}
     drawn = random.Random(SEED).sample(whole, min(MOST_RUNS, len(whole)))  # noqa: S311 - a sample, no secret
     trials = [_trial(one, spaces) for one in drawn]
-    found, spread = _told(trials, goal), _resampled(trials, goal)
+    found = _told(trials, goal)
+    if not any(found.values()):
+        return {"said": _nothing_told(trials, goal, metric)}
+    spread = _resampled(trials, goal)
     lines = [_line(name, value, spread.get(name, []), drawn) for name, value in found.items()]
     return {
         "method": METHOD, "metric": metric, "goal": goal, "runs": len(drawn), "of": of, "seed": SEED,
@@ -67,6 +73,21 @@ def _too_few(runs: int, metric: str) -> str:
         f"Too few runs: {runs} ended with {metric} and every parameter, and fewer than {LEAST_RUNS} tell chance from "
         "importance. Nothing is shown until there are more."
     )
+
+
+def _nothing_told(trials: Sequence[FrozenTrial], goal: str, metric: str) -> str:
+    same = _as_good_as_the_best(trials, goal)
+    return (
+        f"Nothing tells the best runs apart: by {metric}, {same} of {len(trials)} are among the best tenth or as good. "
+        "No parameter is weighed."
+    )
+
+
+def _as_good_as_the_best(trials: Sequence[FrozenTrial], goal: str) -> int:
+    """Count the best tenth of the runs, with those that are as good as its last."""
+    sign = -1.0 if goal == "maximize" else 1.0
+    losses = sorted(sign * one.value for one in trials if one.value is not None)
+    return bisect_right(losses, losses[math.ceil(BEST * len(losses)) - 1])
 
 
 def _space(name: str, samples: Sequence[Sample], log: bool) -> BaseDistribution | None:
@@ -89,11 +110,19 @@ def _trial(one: Sample, spaces: Mapping[str, BaseDistribution]) -> FrozenTrial:
 
 
 def _told(trials: Sequence[FrozenTrial], goal: str) -> dict[str, float]:
-    """Return each parameter's share; all together make 1, or are 0 where nothing tells the best runs apart."""
+    """Return each parameter's share; all together make 1, or are 0 where nothing tells the best runs apart.
+
+    So it is where more than half of the runs are as good as the best tenth: that they are best says little then.
+    """
+    if _as_good_as_the_best(trials, goal) * 2 > len(trials):
+        return dict.fromkeys(trials[0].params, 0.0)
     study = optuna.create_study(direction="maximize" if goal == "maximize" else "minimize")
     study.add_trials(list(trials))
-    found = get_param_importances(study, evaluator=PedAnovaImportanceEvaluator())
-    return {name: value if math.isfinite(value) else 0.0 for name, value in found.items()}
+    # Not through get_param_importances: where no parameter tells anything, it gives each the same share.
+    found = PedAnovaImportanceEvaluator(target_quantile=BEST).evaluate(study)
+    told = {name: value if math.isfinite(value) else 0.0 for name, value in found.items()}
+    total = sum(told.values())
+    return {name: value / total if total > NOTHING else 0.0 for name, value in told.items()}
 
 
 def _resampled(trials: Sequence[FrozenTrial], goal: str) -> dict[str, list[float]]:

@@ -1,5 +1,6 @@
 """The view of a sweep's table of runs that an address carries: columns, order, filters, page. Pure."""
 
+import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -173,6 +174,22 @@ def _word(text: str) -> tuple[str, str] | None:
     key, _, word = text.replace("\x00", "").partition("~")
     wanted = key.startswith((CONFIG, SUMMARY)) and can_sort(key)
     return (key, word[:LONGEST_KEY]) if wanted and word else None
+
+
+def word_of(value: Any) -> str:
+    """Return the word by which a table is narrowed to a value: a text itself, of anything else its JSON."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def meant_by(word: str) -> Any:
+    """Return the number, list or object whose word this is too; None where it is that of a text or a truth only."""
+    try:
+        value = json.loads(word)
+        written = json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+    except (ValueError, RecursionError):
+        return None
+    # PostgreSQL's JSON holds no NUL: nothing that is stored is meant.
+    return None if isinstance(value, str | bool) or b"\\u0000" in written else value
 
 
 def _number(text: str, open_side: float) -> float | None:

@@ -8,7 +8,7 @@ from typing import Any
 import plotly.graph_objects as go
 
 from apps.core.units import count
-from apps.pages.domain.tables import CONFIG
+from apps.pages.domain.tables import CONFIG, word_of
 from apps.pages.figures.chart import CLEAR, Chart, Look, Table, figure, plain
 from apps.sweeps.domain import finite
 
@@ -77,28 +77,24 @@ def _why_not(metric: str, whole: Sequence[Trial], varying: Sequence[str]) -> str
 
 
 def _axis(drawn: Sequence[Trial], name: str, log: bool) -> Axis:
-    numbers = [finite(one.values.get(name)) for one in drawn]
-    told = [one for one in numbers if one is not None]
-    if len(told) < len(drawn) or any(isinstance(one.values.get(name), bool) for one in drawn):
-        return _texts(drawn, name)
+    values = [one.values.get(name) for one in drawn]
+    # A text of digits is none: a range of the table's finds numbers only.
+    told = [number for value in values if not isinstance(value, str) and (number := finite(value)) is not None]
+    if len(told) < len(drawn):
+        return _texts(values, name)
     if log and min(told) > 0:
         places = tuple(math.log10(one) for one in told)
         return Axis(f"{CONFIG}{name}", f"{name} (log)", places, _magnitudes(min(places), max(places)), "log")
     return Axis(f"{CONFIG}{name}", name, tuple(told))
 
 
-def _texts(drawn: Sequence[Trial], name: str) -> Axis:
-    words = [_word(one.values.get(name)) for one in drawn]
+def _texts(values: Sequence[Any], name: str) -> Axis:
+    words = [word_of(value) for value in values]
     order = {word: float(place) for place, word in enumerate(sorted(set(words)))}
     shown = list(order.items())
     step = max(1, math.ceil(len(shown) / MOST_TICKS))
     ticks = tuple((at, word[:40]) for word, at in shown[::step])
     return Axis(f"{CONFIG}{name}", name, tuple(order[word] for word in words), ticks, "text", tuple(order))
-
-
-def _word(value: Any) -> str:
-    """Return a text as the table is narrowed by it: JSON's own words for true and false."""
-    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _magnitudes(low: float, high: float) -> tuple[tuple[float, str], ...]:

@@ -1,13 +1,18 @@
 """Numbers and texts inside JSON columns, as SQLite and PostgreSQL read them: to sort and to filter by."""
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
-from django.db.models import F, FloatField, Func, TextField
+from django.db.models import F, FloatField, Func, Q, TextField, Value
 from django.db.models.functions import Coalesce
 from django.db.models.sql.compiler import SQLCompiler
 
-from apps.pages.domain.tables import CONFIG, paths_of
+from apps.pages.domain.tables import CONFIG, meant_by, paths_of
+from apps.sweeps.domain import finite
+from apps.sweeps.models import RunQuerySet
+
+LARGEST = "1.7976931348623157e308"  # of what a float holds
 
 
 class _JsonValue(Func):
@@ -47,6 +52,14 @@ class JsonNumber(_JsonValue):
     postgres_cast = "double precision"
     output_field = FloatField()
 
+    def as_postgresql(self, compiler: SQLCompiler, connection: Any, **extra: Any) -> tuple[str, list[Any]]:
+        """PostgreSQL refuses the whole query for one number that no float holds: such a one is no number here."""
+        sql, params = super().as_postgresql(compiler, connection, **extra)
+        column, own = compiler.compile(self.source_expressions[0])
+        written = f"(CASE WHEN jsonb_typeof({column} #> %s::text[]) = 'number' THEN {column} #>> %s::text[] END)"
+        held = [*own, self.path, *own, self.path]
+        return f"CASE WHEN abs({written}::numeric) <= {LARGEST}::numeric THEN {sql} END", [*held, *params]
+
 
 class JsonText(_JsonValue):
     postgres_kinds = "'string', 'boolean'"
@@ -61,6 +74,26 @@ class JsonText(_JsonValue):
             f"WHEN 'text' THEN JSON_EXTRACT({column}, %s) END"
         )
         return sql, (*params, path, *params, path)
+
+
+class JsonTree(_JsonValue):
+    """A list or an object as the database itself writes it, to be held against ``JsonWritten``."""
+
+    sqlite_kinds = "'array', 'object'"
+    postgres_kinds = "'array', 'object'"
+    output_field = TextField()
+
+
+class JsonWritten(Func):
+    """JSON as the database itself writes it: every one spaces it in its own way, and spells numbers so."""
+
+    output_field = TextField()
+
+    def as_sqlite(self, compiler: SQLCompiler, connection: Any, **extra: Any) -> tuple[str, Any]:
+        return self.as_sql(compiler, connection, template="JSON_EXTRACT(%(expressions)s, '$')", **extra)
+
+    def as_postgresql(self, compiler: SQLCompiler, connection: Any, **extra: Any) -> tuple[str, Any]:
+        return self.as_sql(compiler, connection, template="((%(expressions)s)::jsonb)::text", **extra)
 
 
 class Seconds(Func):
@@ -82,6 +115,20 @@ def number_at(key: str) -> Any:
 
 def text_at(key: str) -> Any:
     return _first(JsonText, key)
+
+
+def with_words(rows: RunQuerySet, name: str, key: str, words: Iterable[str]) -> RunQuerySet:
+    """Return the runs whose value in a column is one of ``words`` (``word_of``); ``name`` is free in the query.
+
+    A text is its own word; truths, numbers, lists and objects are named by their JSON.
+    """
+    texts = list(words)
+    meant = [value for word in texts if (value := meant_by(word)) is not None]
+    numbers = [number for value in meant if (number := finite(value)) is not None]
+    trees = [JsonWritten(Value(json.dumps(value))) for value in meant if isinstance(value, list | dict)]
+    held = {f"{name}_text": text_at(key), f"{name}_number": number_at(key), f"{name}_tree": _first(JsonTree, key)}
+    named = Q(**{f"{name}_text__in": texts}) | Q(**{f"{name}_number__in": numbers})
+    return rows.annotate(**held).filter(named | Q(**{f"{name}_tree__in": trees}))
 
 
 def _first(kind: type[_JsonValue], key: str) -> Any:

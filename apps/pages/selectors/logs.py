@@ -12,7 +12,20 @@ from apps.joblogs.models import LogFile, LogSharer, LogTrace
 from apps.joblogs.ports import FileStamp, LogStore
 from apps.joblogs.selectors import traces_by_run
 from apps.links.selectors import LinkedJob
-from apps.pages.domain.logwindow import CHUNK, MOST_HITS, SEARCHED_AT_ONCE, WINDOW, Hit, Window, hits, start_of, window
+from apps.pages.domain.logwindow import (
+    CHUNK,
+    MOST_HITS,
+    SEARCHED_AT_ONCE,
+    WINDOW,
+    Hit,
+    Window,
+    hits,
+    is_beyond,
+    longest,
+    read_from,
+    start_of,
+    window,
+)
 from apps.sweeps.models import Run
 
 MOST_LOGS = 40
@@ -54,24 +67,33 @@ def _run_log(log: LogFile, trace: LogTrace | None) -> RunLog:
 
 @dataclass(frozen=True)
 class Look:
-    """A look into a log: its window, or the sentence why there is none. ``away`` says that this may pass."""
+    """A look into a log: its window, or the sentence why there is none. ``away`` says that this may pass.
+
+    ``missing`` is the byte that was asked for where the log has none such; its tail is shown instead.
+    """
 
     window: Window | None = None
+    missing: int | None = None
     problem: str = ""
     away: bool = False
 
 
-def look_into(store: LogStore, path: Path, at: int | None, marks: Iterable[int] = ()) -> Look:
-    """Read one window of a log, from byte ``at`` on or its tail."""
+def look_into(
+    store: LogStore, path: Path, at: int | None, marks: Iterable[int] = (), *, line: int | None = None
+) -> Look:
+    """Read one window of a log: around byte ``line``, else from byte ``at`` on, else its tail."""
     found, look = _stamp(store, path)
     if found is None:
         return look
-    begin = start_of(found.size, at)
+    begin = start_of(found.size, at, line)
+    first = read_from(begin)
     try:
-        content = store.read(path, begin, WINDOW)
+        content = store.read(path, first, WINDOW + begin - first)
     except Transient as error:
         return Look(problem=str(error), away=True)
-    return Look(window(content, begin, found.size, marks))
+    asked = at if line is None else line
+    missing = asked if is_beyond(found.size, asked) else None
+    return Look(window(content, first, found.size, marks, line), missing)
 
 
 def _stamp(store: LogStore, path: Path) -> tuple[FileStamp | None, Look]:
@@ -103,6 +125,7 @@ def search_in(store: LogStore, path: Path, sought: str, begin: int) -> Found:
     at = max(0, min(begin, found.size))
     told: list[Hit] = []
     stop, kept, kept_at = min(found.size, at + SEARCHED_AT_ONCE), b"", at
+    overlap = longest(sought) - 1
     try:
         while at < stop and len(told) < MOST_HITS:
             chunk = store.read(path, at, min(CHUNK, stop - at))
@@ -110,11 +133,23 @@ def search_in(store: LogStore, path: Path, sought: str, begin: int) -> Found:
                 break
             at += len(chunk)
             data = kept + chunk
-            end = len(data) if at >= found.size else (data.rfind(b"\n") + 1 or len(data))
-            told += hits(data[:end], kept_at, sought, most=MOST_HITS - len(told))
-            kept, kept_at = data[end:], kept_at + end
+            end, on = _searched(data, overlap, ended=at >= found.size)
+            behind = told[-1].byte if told else -1
+            more = hits(data[:end], kept_at, sought, most=MOST_HITS - len(told))
+            told += [one for one in more if one.byte > behind]
+            kept, kept_at = data[on:], kept_at + on
     except Transient as error:
         return Found(tuple(told), begin, at, found.size, problem=str(error))
-    full = len(told) >= MOST_HITS
-    reached = told[-1].end if full else kept_at
-    return Found(tuple(told), begin, reached, found.size, reached if full or at < found.size else None)
+    reached = min(told[-1].end, kept_at) if len(told) >= MOST_HITS else kept_at
+    return Found(tuple(told), begin, reached, found.size, reached if reached < found.size else None)
+
+
+def _searched(data: bytes, overlap: int, *, ended: bool) -> tuple[int, int]:
+    """Return up to which place of ``data`` is searched, and from which on it is kept for what is read next.
+
+    That is behind its last whole line; in a longer one as much is kept as a word may lack.
+    """
+    if ended:
+        return len(data), len(data)
+    lines = data.rfind(b"\n") + 1
+    return (lines, lines) if lines else (len(data), max(0, len(data) - overlap))

@@ -11,7 +11,7 @@ from django.db.models.functions import Coalesce
 
 from apps.flags.models import Flag, RunStatus
 from apps.pages.domain.tables import BUILT_IN, TableView, columns_in, value_of
-from apps.pages.selectors.json_values import Seconds, number_at, text_at
+from apps.pages.selectors.json_values import Seconds, number_at, text_at, with_words
 from apps.sweeps.domain import finite
 from apps.sweeps.models import Run, Sweep
 
@@ -55,7 +55,7 @@ def runs_of_view(sweep: Sweep, view: TableView, now: datetime) -> QuerySet[Run]:
         rows = rows.filter(**{f"range_{place}__gte": one.low} if one.low > float("-inf") else {})
         rows = rows.filter(**{f"range_{place}__lte": one.high} if one.high < float("inf") else {})
     for place, (key, texts) in enumerate(view.words_of().items()):
-        rows = rows.annotate(**{f"words_{place}": text_at(key)}).filter(**{f"words_{place}__in": texts})
+        rows = with_words(rows, f"words_{place}", key, texts)
     return rows.order_by(*_order(view.sort, now), "-pk")
 
 
@@ -81,7 +81,7 @@ def _order(sort: str, now: datetime) -> list[Any]:
 
 
 def _whole(rows: QuerySet[Run]) -> QuerySet[Run]:
-    standing = Flag.objects.standing().order_by("severity", "rule")
+    standing = Flag.objects.standing().worst_first("rule")
     return rows.select_related("status").prefetch_related(Prefetch("flags", standing, to_attr="open_flags"))
 
 

@@ -35,14 +35,15 @@ def _added(note: RunNote) -> None:
 def edit_note(*, note: RunNote, text: str, by: str, now: datetime, seen: datetime | None) -> RunNote:
     """Put another text in a note's place; what it said before goes into the audit trail.
 
-    ``seen`` is when the note was last changed as the writer saw it: ``Refused`` where somebody else changed it since.
+    ``seen`` is when the note was last changed as the writer saw it: ``Refused`` where somebody else changed it since,
+    unless it says the same already, as after a second press.
     """
     held = RunNote.objects.select_for_update(of=("self",)).select_related("run__sweep").get(pk=note.pk)
     told = _checked(text)
-    if held.edited_at != seen:
-        raise Refused(f"{held.edited_by} changed this note meanwhile: read it as it is now, then change it.")
     if told == held.text:
         return held
+    if held.edited_at != seen:
+        raise Refused(f"{held.edited_by} changed this note meanwhile: read it as it is now, then change it.")
     before, held.text, held.edited_by, held.edited_at = held.text, told, by, now
     held.save(update_fields=["text", "edited_by", "edited_at"])
     detail = {"note": held.pk, "text": told, "before": before}

@@ -39,8 +39,10 @@ def chart(request: HttpRequest, pk: int, name: str, form: str = "") -> HttpRespo
 
 
 def _runs(request: HttpRequest) -> list[int]:
+    """Return the runs that are asked for, each once; one more than may be, so that too many are noticed."""
     told = request.GET.getlist("run")
-    return [int(one) for one in told if one.isdecimal() and len(one) < 16][: MOST_CHOSEN + 1]
+    asked = dict.fromkeys(int(one) for one in told if one.isdecimal() and len(one) < 16)
+    return list(asked)[: MOST_CHOSEN + 1]
 
 
 @never_cache
@@ -50,7 +52,7 @@ def compare(request: HttpRequest, pk: int) -> HttpResponse:
     """Show two to eight runs of a sweep side by side: curves, what differs in their configs, their summaries."""
     sweep, asked = sweep_of(pk), _runs(request)
     rows = Run.objects.filter(sweep=sweep).select_related("status").in_bulk(asked)
-    runs = [rows[one] for one in dict.fromkeys(asked) if one in rows]
+    runs = [rows[one] for one in asked if one in rows]
     if not LEAST <= len(runs) <= MOST_CHOSEN:
         messages.error(request, f"Tick two to eight runs to compare; {len(runs)} of this sweep were asked for.")
         return redirect(f"{reverse('pages:sweep', args=[pk])}#runs")

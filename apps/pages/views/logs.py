@@ -13,7 +13,6 @@ from apps.core.pages import render_page
 from apps.core.permissions import Permission, requires
 from apps.joblogs.wiring import log_store
 from apps.links.selectors import jobs_of_runs
-from apps.pages.domain.logwindow import BEFORE
 from apps.pages.selectors.logs import RunLog, logs_of, look_into, search_in
 from apps.pages.selectors.run import run_named
 
@@ -30,17 +29,16 @@ def log_page(request: HttpRequest, pk: int, log_pk: int) -> HttpResponse:
     chosen = next((one for one in logs if one.log.pk == log_pk), None)
     if run is None or chosen is None:
         raise Http404("No job of this run has such a log.")
-    line = _number(request, "line")
-    at = _number(request, "at") if line is None else max(0, line - BEFORE)
+    at, line = _number(request, "at"), _number(request, "line")
     marks = [item["byte"] for item in chosen.evidence if "byte" in item] + ([line] if line is not None else [])
     path = Path(chosen.log.path)
     context: dict[str, Any] = {
         "run": run,
         "chosen": chosen,
         "logs": logs,
-        "look": look_into(log_store(), path, at, marks),
+        "look": look_into(log_store(), path, at, marks, line=line),
         "line": line,
-        "tail": at is None,
+        "tail": at is None and line is None,
         "here": reverse("pages:log", args=[pk, log_pk]),
         **_searched(request, chosen),
     }

@@ -11,6 +11,7 @@ from urllib.parse import quote
 import yaml
 
 from apps.core.units import whole
+from apps.sweeps.domain import finite, whole_or_text
 from apps.sweeps.ports import AgentRecord, Points, RunJob, RunRecord, SweepRecord
 
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
@@ -31,7 +32,10 @@ def moment(value: Any) -> datetime | None:
 
 
 def plain(value: Any) -> Any:
-    """Return a JSON value that every database takes: no NaN, no infinity, no NUL, no half a character."""
+    """Return a JSON value that every database takes: no NaN, no infinity, no NUL, no half a character.
+
+    An integer that no float holds becomes text as well.
+    """
     if isinstance(value, float) and not math.isfinite(value):
         return "NaN" if math.isnan(value) else ("Infinity" if value > 0 else "-Infinity")
     if isinstance(value, str):
@@ -40,7 +44,9 @@ def plain(value: Any) -> Any:
         return {_text(str(key)): plain(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
         return [plain(inner) for inner in value]
-    return value if isinstance(value, int | float | bool | type(None)) else str(value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return whole_or_text(value)
+    return value if isinstance(value, float | bool | type(None)) else str(value)
 
 
 def _text(value: str) -> str:
@@ -90,7 +96,7 @@ def sweep_record(node: Node, link: str, agents: list[Node] | None = None) -> Swe
 def _sweep_config(text: Any) -> dict[str, Any]:
     try:
         parsed = yaml.safe_load(text) if isinstance(text, str) else text
-    except yaml.YAMLError:
+    except (yaml.YAMLError, ValueError, RecursionError):
         return {}
     return dict(plain(parsed)) if isinstance(parsed, Mapping) else {}
 
@@ -214,7 +220,7 @@ def _mean_of_gpus(metrics: Mapping[str, Any], what: str) -> float | None:
 
 
 def is_finite(value: Any) -> TypeGuard[float]:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, int | float) and finite(value) is not None
 
 
 def points(sampled: Any, key: str) -> Points:
