@@ -216,6 +216,18 @@ def test_only_what_lies_nowhere_else_is_held_here(root: Path) -> None:
     assert {one.path for one in facts_at(root, folder).held or ()} == {"outputs/", ".env"}
 
 
+def test_a_link_of_the_main_checkout_into_the_worktree_is_no_copy_and_a_hard_link_is_one(root: Path) -> None:
+    folder = merged(root)
+    for name in ("outputs/run1", "outputs/run2", "CLAUDE"):
+        (folder / name).mkdir(parents=True)
+        (folder / name / "only_one.md").write_text("the only one")
+    (root / "outputs" / "run2").mkdir(parents=True)
+    (root / "outputs" / "run1").symlink_to(folder / "outputs" / "run1")
+    (root / "outputs" / "run2" / "only_one.md").hardlink_to(folder / "outputs" / "run2" / "only_one.md")
+    (root / "CLAUDE").symlink_to(folder / "CLAUDE")
+    assert {(one.path, one.files) for one in facts_at(root, folder).held or ()} == {("outputs/", 1), ("CLAUDE/", 1)}
+
+
 def test_a_walk_that_is_too_long_is_unknown(root: Path) -> None:
     folder = merged(root)
     (folder / "outputs").mkdir()

@@ -156,7 +156,15 @@ def _has_copy(one: Path, checkout: Path, main: Path) -> bool:
     places = [main / relative]
     if relative.parts[0] == "CLAUDE":
         places.append(main / "CLAUDE" / "archive" / relative.name)
-    return checkout != main and any(_is_copy(one, place) for place in places)
+    return checkout != main and any(_is_elsewhere(place, checkout) and _is_copy(one, place) for place in places)
+
+
+def _is_elsewhere(place: Path, checkout: Path) -> bool:
+    """Tell whether a place stays when the checkout goes: the main checkout may have no more than a link into it."""
+    try:
+        return not is_inside(checkout.resolve(), place)
+    except (RuntimeError, OSError):
+        return False
 
 
 def _is_copy(one: Path, other: Path) -> bool:
