@@ -9,6 +9,7 @@ import pytest
 
 from apps.core.errors import Transient
 from apps.core.git import Git, GitRefused
+from apps.handovers.domain.index import Pointer, with_pointer
 from apps.worktrees.adapters.files import CheckoutFiles
 from apps.worktrees.adapters.git_cli import GitCli
 from apps.worktrees.domain.facts import Facts, How, Place
@@ -226,6 +227,29 @@ def test_a_link_of_the_main_checkout_into_the_worktree_is_no_copy_and_a_hard_lin
     (root / "outputs" / "run2" / "only_one.md").hardlink_to(folder / "outputs" / "run2" / "only_one.md")
     (root / "CLAUDE").symlink_to(folder / "CLAUDE")
     assert {(one.path, one.files) for one in facts_at(root, folder).held or ()} == {("outputs/", 1), ("CLAUDE/", 1)}
+
+
+def test_claude_md_is_held_where_it_holds_notes_that_the_main_checkout_has_not(root: Path) -> None:
+    folder = merged(root)
+    block = with_pointer(b"", Pointer("HO-20261103-1405-a1b2c3"), "CLAUDE/HO-20261103-1405-a1b2c3.md")
+    own, main = folder / "CLAUDE.md", root / "CLAUDE.md"
+
+    def held() -> list[tuple[str, int]]:
+        return [(one.path, one.files) for one in facts_at(root, folder).held or ()]
+
+    own.write_bytes(block)
+    assert held() == []
+    own.write_bytes(block + b"# three hours of notes\n")
+    assert held() == [("CLAUDE.md", 1)]
+    main.write_bytes(b"# three hours of notes\n")
+    assert held() == []
+    main.unlink()
+    main.symlink_to(own)
+    assert held() == [("CLAUDE.md", 1)]
+    own.unlink()
+    own.mkdir()
+    (own / "x.pt").write_text("data")
+    assert held() == [("CLAUDE.md/", 1)]
 
 
 def test_a_walk_that_is_too_long_is_unknown(root: Path) -> None:

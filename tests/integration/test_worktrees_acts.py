@@ -1,5 +1,6 @@
 """New worktrees and clean-ups with real git: bound to what was shown, whole or undone, done once, audited."""
 
+import re
 import subprocess
 import threading
 from collections.abc import Callable
@@ -257,9 +258,14 @@ def locked(folder: Path, root: Path) -> None:
     git(root, "worktree", "lock", str(folder))
 
 
+def with_notes(folder: Path, root: Path) -> None:
+    (folder / "CLAUDE.md").write_text("# three hours of notes\n")
+
+
 @pytest.mark.parametrize(
     ("spoil", "word"),
-    [(with_checkpoint, "Only it holds"), (dirty, "not committed"), (new_file, "not committed"), (ahead, "not merged"),
+    [(with_checkpoint, "Only it holds"), (with_notes, r"Only it holds 1 file: CLAUDE\.md"),
+     (dirty, "not committed"), (new_file, "not committed"), (ahead, "not merged"),
      (unpushed, "not pushed"), (locked, "locked")],
 )  # fmt: skip
 def test_it_is_refused_while_something_would_be_lost_also_when_that_came_after_the_look(
@@ -269,7 +275,7 @@ def test_it_is_refused_while_something_would_be_lost_also_when_that_came_after_t
     digest = shown(workspace, folder).digest
     spoil(folder, root)
     before = state_of(root)
-    assert word in " ".join(shown(workspace, folder).refusals)
+    assert re.search(word, " ".join(shown(workspace, folder).refusals))
     with pytest.raises(Permanent, match=word):
         clean(workspace, folder, digest)
     assert state_of(root) == before
@@ -333,7 +339,8 @@ def test_two_at_once_clean_up_once(workspace: Workspace, root: Path) -> None:
 
 def test_what_git_will_not_remove_after_all_is_put_back(workspace: Workspace, root: Path) -> None:
     folder = merged(root)
-    (folder / "CLAUDE.md").write_text("# mine\n")
+    for home in (folder, root):
+        (home / "CLAUDE.md").write_text("# mine\n")
     (folder / ".env").symlink_to(root / ".env")
     (folder / "CLAUDE").mkdir()
     for home in (folder, root):
