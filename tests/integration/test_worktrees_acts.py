@@ -262,9 +262,21 @@ def with_notes(folder: Path, root: Path) -> None:
     (folder / "CLAUDE.md").write_text("# three hours of notes\n")
 
 
+def assumed_unchanged(folder: Path, root: Path) -> None:
+    git(folder, "update-index", "--assume-unchanged", "train.py")
+    (folder / "train.py").write_text("hours of work\n")
+
+
+def skipped(folder: Path, root: Path) -> None:
+    git(folder, "update-index", "--skip-worktree", "train.py", "schedule.py")
+    (folder / "train.py").write_text("hours of work\n")
+    (folder / "schedule.py").unlink()
+
+
 @pytest.mark.parametrize(
     ("spoil", "word"),
     [(with_checkpoint, "Only it holds"), (with_notes, r"Only it holds 1 file: CLAUDE\.md"),
+     (assumed_unchanged, r"told to overlook 1 file: train\.py"), (skipped, r"told to overlook 1 file: train\.py"),
      (dirty, "not committed"), (new_file, "not committed"), (ahead, "not merged"),
      (unpushed, "not pushed"), (locked, "locked")],
 )  # fmt: skip

@@ -10,7 +10,7 @@ from apps.core.errors import Transient
 from apps.core.git import Git, GitRefused
 from apps.handovers.adapters.checkouts import small_text
 from apps.worktrees.adapters.own_files import held, stamp_of_repository
-from apps.worktrees.adapters.parsing import entries_in, patch_ids, status_in
+from apps.worktrees.adapters.parsing import entries_in, overlooked_in, patch_ids, status_in
 from apps.worktrees.domain.merging import History, Noted, noted_in
 from apps.worktrees.ports import Entry, NoRepository, Ref, Status
 
@@ -120,6 +120,10 @@ class GitCli:
         told = ["status", "--porcelain=v2", "-z", "--untracked-files=normal", "--ignored=traditional",
                 "--ignore-submodules=none", "--no-renames"]  # fmt: skip
         return status_in(self.git.ask(checkout, told))
+
+    def overlooked(self, checkout: Path) -> tuple[str, ...]:
+        names = overlooked_in(self.git.ask(checkout, ["ls-files", "-v", "-z"]))
+        return tuple(name for name in names if os.path.lexists(checkout / name))
 
     def noted(self, entry: Entry) -> Noted:
         if entry.folder is None:

@@ -61,6 +61,12 @@ def status_in(text: str) -> Status:
     return Status(Changes(**counts), tuple(dirty), tuple(untracked), tuple(ignored))
 
 
+def overlooked_in(text: str) -> list[str]:
+    """Read ``ls-files -v -z``: small letters are assumed to be unchanged, S is skipped in the work tree."""
+    rows = (row.partition(" ") for row in text.split("\0"))
+    return [name for tag, _, name in rows if tag.islower() or tag == "S"]
+
+
 def patch_ids(lines: Iterable[bytes]) -> Iterator[tuple[str, str]]:
     """Yield ``(commit, identity)`` of what ``diff-tree --stdin -p --full-index`` prints.
 

@@ -11,7 +11,7 @@ import structlog
 from apps.core.errors import AlreadyDone, Permanent, SweepboardError
 from apps.workspaces.models import Workspace
 from apps.worktrees.domain.acts import JobFacts, Step, digest_of, refusals_of
-from apps.worktrees.domain.facts import Facts, Place
+from apps.worktrees.domain.facts import Facts, Place, shown
 from apps.worktrees.domain.table import OWN
 from apps.worktrees.models import Worktree
 from apps.worktrees.services.acts import noted
@@ -52,7 +52,8 @@ def prepare_clean(
         raise Permanent(f"{path} is no worktree of {repository.main}.")
     facts = look_at_checkout(entry, repository, tools, links_into=links_into, measure=False)
     running = jobs(path, now)
-    refusals = refusals_of(facts, running)
+    overlooked = tools.git.overlooked(path) if facts.changes else ()
+    refusals = refusals_of(facts, running, tuple(map(shown, overlooked)))
     steps = _steps(facts, repository.main, tools)
     digest = digest_of(
         steps, [facts.head, *refusals, *(one.name for one in facts.resources if one.place is not Place.MISSING), nonce]
