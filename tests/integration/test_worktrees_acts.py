@@ -22,6 +22,7 @@ from apps.worktrees.domain.acts import JobFacts
 from apps.worktrees.models import Worktree, WorktreeAct
 from apps.worktrees.services.cleaning import CleanPlan, clean_up, prepare_clean
 from apps.worktrees.services.jobs import jobs_now
+from apps.worktrees.services.looking import Tools
 from apps.worktrees.services.making import Made, NewWish, new_worktree, prepare_new
 from apps.worktrees.services.scanning import scan_worktrees
 from tests.factories import worktrees as made_by
@@ -358,21 +359,75 @@ def test_what_git_will_not_remove_after_all_is_put_back(workspace: Workspace, ro
     for home in (folder, root):
         (home / "CLAUDE").mkdir(exist_ok=True)
         (home / "CLAUDE" / "HO-20261103-1405-a1b2c3.md").write_text("# same\n")
-    refusing = root.parent / "git-that-refuses"
-    refusing.write_text(
-        '#!/bin/sh\nfor word in "$@"; do [ "$word" = remove ] && echo "no: busy" >&2 && exit 1; done\nexec git "$@"\n'
-    )
-    refusing.chmod(0o755)
-    made = tools()
-    odd = type(made)(GitCli(program=str(refusing)), made.files, made.store)
-    plan = prepare_clean(root=root, path=folder, tools=odd, now=NOW, jobs=none_run, workspace=workspace)
+    odd = odd_git(root, 'echo "no: busy" >&2; exit 1')
     before = state_of(root)
     with pytest.raises(Permanent, match=r"no: busy.*put back"):
-        clean_up(root=root, path=folder, digest=plan.digest, tools=odd, now=NOW, actor="mia", jobs=none_run,
-                 workspace=workspace)  # fmt: skip
+        clean_with(odd, workspace, folder)
     assert state_of(root) == before
     assert (folder / "CLAUDE.md").read_text() == "# mine\n"
     assert (folder / ".env").readlink() == root / ".env"
+
+
+def odd_git(root: Path, on_remove: str, seconds: float = 30.0) -> Tools:
+    """Tools whose git does this before, or instead of, removing a worktree."""
+    program = root.parent / "odd-git"
+    first = f'for word in "$@"; do [ "$word" = remove ] && {{ {on_remove}; }}; done'
+    program.write_text(f'#!/bin/sh\n{first}\nexec git "$@"\n')
+    program.chmod(0o755)
+    made = tools()
+    return Tools(GitCli(program=str(program), seconds=seconds), made.files, made.store)
+
+
+def clean_with(odd: Tools, workspace: Workspace, path: Path) -> str:
+    plan = prepare_clean(root=workspace.path, path=path, tools=odd, now=NOW, jobs=none_run, workspace=workspace)
+    return clean_up(root=workspace.path, path=path, digest=plan.digest, tools=odd, now=NOW, actor="mia", jobs=none_run,
+                    workspace=workspace)  # fmt: skip
+
+
+def test_a_worktree_whose_folder_is_a_link_is_refused(workspace: Workspace, root: Path, tmp_path: Path) -> None:
+    folder = merged(root)
+    folder.rename(tmp_path / "scratch")
+    folder.symlink_to(tmp_path / "scratch")
+    with pytest.raises(Permanent, match="is a link"):
+        clean(workspace, folder)
+    assert (tmp_path / "scratch" / "train.py").exists()
+
+
+def test_what_a_removal_that_broke_off_took_is_checked_out_again_and_told(
+    workspace: Workspace, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = merged(root)
+    (folder / ".env").symlink_to(root / ".env")
+    monkeypatch.setattr("apps.worktrees.adapters.git_cli.ACT_SECONDS", 1)
+    odd = odd_git(root, f"rm {folder}/train.py {folder}/schedule.py; exec sleep 30", seconds=1)
+    with pytest.raises(Permanent, match=r"git removed part of it: schedule\.py, train\.py.*checked out again"):
+        clean_with(odd, workspace, folder)
+    assert git(folder, "status", "--porcelain", "--untracked-files=no") == ""
+    assert (folder / ".env").is_symlink()
+
+
+def test_nothing_is_checked_out_over_a_change_that_came_while_a_removal_broke_off(
+    workspace: Workspace, root: Path
+) -> None:
+    folder = merged(root)
+    odd = odd_git(root, f"rm {folder}/train.py; echo mine > {folder}/schedule.py; echo no >&2; exit 1")
+    with pytest.raises(Permanent, match=r"git removed part of it: train\.py.*git checkout -- <file>"):
+        clean_with(odd, workspace, folder)
+    assert (folder / "schedule.py").read_text() == "mine\n"
+    assert not (folder / "train.py").exists()
+
+
+def test_a_removal_that_took_the_record_and_left_files_is_told_as_it_is(workspace: Workspace, root: Path) -> None:
+    folder = merged(root)
+    odd = odd_git(root, f"git -C {root} worktree remove {folder}; mkdir {folder}; touch {folder}/kept.pyc; exit 1")
+    with pytest.raises(Permanent, match=r"git removed part of it.*kept\.pyc.*feature/done stays"):
+        clean_with(odd, workspace, folder)
+
+
+def test_a_removal_that_was_done_though_git_did_not_say_so_is_done(workspace: Workspace, root: Path) -> None:
+    folder = merged(root)
+    odd = odd_git(root, f"git -C {root} worktree remove {folder}; exit 1")
+    assert "is cleaned up" in clean_with(odd, workspace, folder)
 
 
 def test_the_records_of_worktrees_that_are_not_there_are_named_before_they_go(workspace: Workspace, root: Path) -> None:

@@ -1,7 +1,7 @@
 """Cleaning a merged worktree up: what would be lost is shown first, everything is looked at again, then it goes."""
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -17,6 +17,7 @@ from apps.worktrees.models import Worktree
 from apps.worktrees.services.acts import noted
 from apps.worktrees.services.jobs import JobLook, jobs_now
 from apps.worktrees.services.looking import Tools, look_at_branches, look_at_checkout
+from apps.worktrees.services.remains import Remains, look_again
 
 log = structlog.get_logger(__name__)
 
@@ -53,12 +54,17 @@ def prepare_clean(
     facts = look_at_checkout(entry, repository, tools, links_into=links_into, measure=False)
     running = jobs(path, now)
     overlooked = tools.git.overlooked(path) if facts.changes else ()
-    refusals = refusals_of(facts, running, tuple(map(shown, overlooked)))
+    refusals = (*_linked(path), *refusals_of(facts, running, tuple(map(shown, overlooked))))
     steps = _steps(facts, repository.main, tools)
     digest = digest_of(
         steps, [facts.head, *refusals, *(one.name for one in facts.resources if one.place is not Place.MISSING), nonce]
     )
     return CleanPlan(facts, running, refusals, _goes(facts, repository.prunable), steps, digest, repository.main)
+
+
+def _linked(path: Path) -> tuple[str, ...]:
+    """Git would empty the folder behind a link, and then fail at the link."""
+    return (f"{path} is a link to {path.readlink()}. Clean it up by hand.",) if path.is_symlink() else ()
 
 
 def _steps(facts: Facts, main: Path, tools: Tools) -> tuple[Step, ...]:
@@ -134,15 +140,27 @@ def _remove(plan: CleanPlan, tools: Tools) -> None:
             else:
                 tools.git.act(plan.main, list(step.argv[plain:]))
     except (SweepboardError, OSError) as error:
-        for back in reversed(undo):
-            _quietly(back, plan.facts.path)
-        why = error.strerror if isinstance(error, OSError) else error
-        raise Permanent(f"It was not cleaned up: {why} What was deleted before was put back.") from error
+        remains = look_again(plan.facts, plan.main, tools)
+        if not remains.gone:
+            raise Permanent(f"It was not cleaned up: {_why(error)} {_put_right(undo, remains, plan)}") from error
     log.info("worktrees.cleaned", path=plan.facts.path, branch=plan.facts.branch)
     try:
         tools.git.act(plan.main, ["worktree", "prune"])
     except SweepboardError as error:
         log.warning("worktrees.prune.failed", path=plan.facts.path, error=str(error))
+
+
+def _why(error: Exception) -> str:
+    return f"{error.strerror}." if isinstance(error, OSError) else str(error)
+
+
+def _put_right(undo: Sequence[Callable[[], object]], remains: Remains, plan: CleanPlan) -> str:
+    """Put back what was deleted before git was asked; return what is there now, in sentences."""
+    if not Path(plan.facts.path).is_dir():
+        return remains.said
+    back = [_quietly(one, plan.facts.path) for one in reversed(undo)]
+    told = "What was deleted before was put back." if all(back) else "Not all that was deleted before was put back."
+    return f"{remains.said} {told}".strip()
 
 
 def _delete(path: Path) -> Callable[[], object]:
@@ -166,8 +184,10 @@ def _put_back(folder: Path, held: dict[Path, bytes]) -> None:
         (folder / relative).write_bytes(data)
 
 
-def _quietly(back: Callable[[], object], path: str) -> None:
+def _quietly(back: Callable[[], object], path: str) -> bool:
     try:
         back()
     except OSError as error:
         log.warning("worktrees.undo.failed", path=path, error=str(error))
+        return False
+    return True
