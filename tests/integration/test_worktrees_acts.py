@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from apps.audit.models import AuditEvent
-from apps.core.errors import AlreadyDone, Permanent
+from apps.core.errors import AlreadyDone, Permanent, Transient
 from apps.handovers.domain.index import pointer_in
 from apps.handovers.models import Handover
 from apps.handovers.wiring import work_source
@@ -192,6 +192,40 @@ def test_what_cannot_be_made_is_refused_with_a_sentence(
     assert state_of(root) == before
 
 
+@pytest.mark.parametrize("branch", ["theirs", "fix/restarts"])
+def test_what_somebody_else_made_in_between_is_not_undone(workspace: Workspace, root: Path, branch: str) -> None:
+    path = root.parent / "glue-worktrees" / "fix-restarts"
+    theirs = f"[ -e {path} ] || {{ git -C {root} worktree add -q -b {branch} {path}; echo mine > {path}/new.py; }}"
+    with pytest.raises(Permanent, match="already exists"):
+        make(workspace, tools=odd_git(root, theirs, word="--no-track"))
+    assert (path / "new.py").read_text() == "mine\n"
+    assert [line[2:] for line in git(root, "branch").splitlines()] == sorted([branch, "main"])
+    assert str(path) in git(root, "worktree", "list")
+
+
+def test_a_branch_that_somebody_else_made_in_between_stays(workspace: Workspace, root: Path) -> None:
+    theirs = f"git -C {root} branch fix/restarts 2>/dev/null"
+    with pytest.raises(Permanent, match="already exists"):
+        make(workspace, tools=odd_git(root, theirs, word="--no-track"))
+    assert "fix/restarts" in git(root, "branch")
+    assert not (root.parent / "glue-worktrees").exists()
+
+
+def test_an_add_that_was_killed_half_way_is_undone(
+    workspace: Workspace, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("apps.worktrees.adapters.git_cli.ACT_SECONDS", 1)
+    (root / ".gitattributes").write_text("*.py filter=slow\n")
+    git(root, "add", ".gitattributes")
+    git(root, "commit", "-q", "-m", "Filter")
+    git(root, "config", "filter.slow.smudge", "sleep 5; cat")
+    before = state_of(root)
+    made = tools()
+    with pytest.raises(Transient, match="undone"):
+        make(workspace, tools=Tools(GitCli(seconds=1), made.files, made.store))
+    assert state_of(root) == before
+
+
 def test_a_folder_that_is_a_link_out_of_its_home_is_refused(workspace: Workspace, root: Path, tmp_path: Path) -> None:
     home = root.parent / "glue-worktrees"
     home.mkdir()
@@ -368,10 +402,10 @@ def test_what_git_will_not_remove_after_all_is_put_back(workspace: Workspace, ro
     assert (folder / ".env").readlink() == root / ".env"
 
 
-def odd_git(root: Path, on_remove: str, seconds: float = 30.0) -> Tools:
-    """Tools whose git does this before, or instead of, removing a worktree."""
+def odd_git(root: Path, on_word: str, seconds: float = 30.0, word: str = "remove") -> Tools:
+    """Tools whose git does this before, or instead of, what it is asked with this word."""
     program = root.parent / "odd-git"
-    first = f'for word in "$@"; do [ "$word" = remove ] && {{ {on_remove}; }}; done'
+    first = f'for word in "$@"; do [ "$word" = {word} ] && {{ {on_word}; }}; done'
     program.write_text(f'#!/bin/sh\n{first}\nexec git "$@"\n')
     program.chmod(0o755)
     made = tools()

@@ -1,6 +1,7 @@
 """A new worktree: its steps are shown first, then done all of them or undone, its handover last."""
 
 import os
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,6 +10,7 @@ from pathlib import Path
 import structlog
 
 from apps.core.errors import Permanent, SweepboardError
+from apps.core.git import GitRefused
 from apps.handovers.ports import WorkSource
 from apps.handovers.services.prefilling import prefill
 from apps.handovers.services.writing import Wish, Written, write_handover
@@ -20,6 +22,8 @@ from apps.worktrees.services.acts import noted
 from apps.worktrees.services.looking import Tools
 
 log = structlog.get_logger(__name__)
+_IS_THERE = re.compile(r"\balready (exists|checked out|used by|registered)\b")
+_BRANCH_IS_THERE = "a branch named"
 DEFAULT_FOLDER = "../{name}-worktrees"
 
 
@@ -203,12 +207,12 @@ def _made(
             actor=actor, workspace=workspace,
         )  # fmt: skip
     except BaseException as error:
-        for back in reversed(undo):
-            _quietly(back, prepared.path)
+        stays = [back for back in reversed(undo) if not _quietly(back, prepared.path)]
+        told = f"Not all of it could be undone; look at {prepared.path}." if stays else "All of it was undone."
         if isinstance(error, OSError):
-            raise Permanent(f"The worktree could not be made: {error.strerror}. All of it was undone.") from error
+            raise Permanent(f"The worktree could not be made: {error.strerror}. {told}") from error
         if isinstance(error, SweepboardError):
-            raise type(error)(f"{error} All of it was undone.") from error
+            raise type(error)(f"{error} {told}") from error
         raise
     log.info("worktrees.made", path=str(prepared.path), branch=prepared.branch, key=written.key)
     return Made(prepared.path, prepared.branch, written, f"{prepared.path} is made, with the handover {written.key}.")
@@ -217,12 +221,22 @@ def _made(
 def _do(step: Step, prepared: Prepared, tools: Tools, undo: list[Callable[[], object]]) -> None:
     path = Path(step.path)
     if step.kind == "git":
-        undo.append(lambda: _undo_add(prepared, tools))
-        tools.git.act(prepared.main, _arguments(step, tools, prepared.main))
+        _add(step, prepared, tools, undo)
     elif step.kind == "link":
         path.symlink_to(step.target)
     elif step.kind == "folder":
         path.mkdir(exist_ok=True)
+
+
+def _add(step: Step, prepared: Prepared, tools: Tools, undo: list[Callable[[], object]]) -> None:
+    refused = ""
+    try:
+        tools.git.act(prepared.main, _arguments(step, tools, prepared.main))
+    except GitRefused as error:
+        refused = str(error)
+        raise
+    finally:
+        undo.append(lambda: _undo_add(prepared, tools, refused))
 
 
 def _arguments(step: Step, tools: Tools, main: Path) -> list[str]:
@@ -230,14 +244,28 @@ def _arguments(step: Step, tools: Tools, main: Path) -> list[str]:
     return list(step.argv[len(tools.git.argv(main, [])) :])
 
 
-def _undo_add(prepared: Prepared, tools: Tools) -> None:
-    """Take the worktree away, and the branch where it was made here and still stands where it began."""
-    if os.path.lexists(prepared.path):
-        tools.git.act(prepared.main, ["worktree", "remove", "--force", "--force", str(prepared.path)])
-    if prepared.is_new:
+def _undo_add(prepared: Prepared, tools: Tools, refused: str) -> None:
+    """Take back what git made; what it ``refused`` because it was there already is another's, and stays."""
+    if not _IS_THERE.search(refused):
+        _undo_worktree(prepared, tools)
+    # Git makes the branch before it looks at the folder; it is deleted only where it still stands where it began.
+    if prepared.is_new and _BRANCH_IS_THERE not in refused:
         stands = {one.name: one.sha for one in tools.git.refs(prepared.main)}.get(f"refs/heads/{prepared.branch}")
         if stands == prepared.base_sha:
             tools.git.act(prepared.main, ["branch", "-D", "--", prepared.branch])
+
+
+def _undo_worktree(prepared: Prepared, tools: Tools) -> None:
+    entry = next((one for one in tools.git.entries(prepared.main) if one.path == prepared.path), None)
+    if entry is not None and not _is_ours(entry, prepared):
+        raise Permanent(f"{prepared.path} is another's by now.")
+    if entry is not None:
+        tools.git.act(prepared.main, ["worktree", "remove", "--force", "--force", str(prepared.path)])
+
+
+def _is_ours(entry: Entry, prepared: Prepared) -> bool:
+    """Tell whether git's entry at the path has our branch; an add that was killed early had not written it yet."""
+    return entry.branch == prepared.branch or (not entry.branch and entry.locked == "initializing")
 
 
 def _remove_empty(folder: Path) -> None:
@@ -245,8 +273,10 @@ def _remove_empty(folder: Path) -> None:
         folder.rmdir()
 
 
-def _quietly(back: Callable[[], object], path: Path) -> None:
+def _quietly(back: Callable[[], object], path: Path) -> bool:
     try:
         back()
     except (SweepboardError, OSError) as error:
         log.warning("worktrees.undo.failed", path=str(path), error=str(error))
+        return False
+    return True
