@@ -250,7 +250,7 @@ def test_a_merged_worktree_goes_with_its_claude_md_and_its_branch_stays(workspac
     scan_worktrees(workspace=workspace, tools=tools(), now=NOW)
     plan = shown(workspace, made.path)
     assert plan.refusals == ()
-    assert plan.steps[-1].argv[-2:] == ("worktree", "prune")
+    assert plan.steps[-1].argv[-3:] == ("worktree", "remove", str(made.path))
     assert any("CLAUDE.md" in one for one in plan.goes)
     said = clean(workspace, made.path)
     assert "cleaned up" in said
@@ -467,9 +467,25 @@ def test_a_removal_that_was_done_though_git_did_not_say_so_is_done(workspace: Wo
 def test_the_records_of_worktrees_that_are_not_there_are_named_before_they_go(workspace: Workspace, root: Path) -> None:
     folder, gone = merged(root), worktree(root, "gone")
     subprocess.run(["rm", "-r", str(gone)], check=True)
-    assert any(str(gone) in one for one in shown(workspace, folder).goes)
+    plan = shown(workspace, folder)
+    assert any(str(gone) in one for one in plan.goes)
+    assert plan.steps[-1].argv[-2:] == ("worktree", "prune")
     clean(workspace, folder)
     assert str(gone) not in git(root, "worktree", "list")
+
+
+def test_the_record_of_a_worktree_that_went_away_since_it_was_shown_stays(workspace: Workspace, root: Path) -> None:
+    folder, other = merged(root), worktree(root, "other")
+    digest = shown(workspace, folder).digest
+    other.rename(other.parent / "unmounted")
+    with pytest.raises(Permanent, match="changed since it was shown"):
+        clean(workspace, folder, digest)
+    (other.parent / "unmounted").rename(other)
+    assert shown(workspace, folder).digest == digest
+    late = odd_git(root, f"mv {other} {other.parent / 'unmounted'}")
+    clean_with(late, workspace, folder)
+    assert not folder.exists()
+    assert str(other) in git(root, "worktree", "list")
 
 
 def test_what_is_no_worktree_is_refused(workspace: Workspace, root: Path, tmp_path: Path) -> None:

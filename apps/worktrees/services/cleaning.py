@@ -24,7 +24,10 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class CleanPlan:
-    """``refusals`` are all reasons against it, empty where it may go; ``goes`` sentences on what goes with it."""
+    """``refusals`` are all reasons against it, empty where it may go; ``goes`` sentences on what goes with it.
+
+    ``prunable`` are the paths of worktrees that are not there, whose records go too.
+    """
 
     facts: Facts
     jobs: JobFacts
@@ -33,6 +36,7 @@ class CleanPlan:
     steps: tuple[Step, ...]
     digest: str
     main: Path
+    prunable: tuple[str, ...] = ()
 
 
 def prepare_clean(
@@ -55,11 +59,11 @@ def prepare_clean(
     running = jobs(path, now)
     overlooked = tools.git.overlooked(path) if facts.changes else ()
     refusals = (*_linked(path), *refusals_of(facts, running, tuple(map(shown, overlooked))))
-    steps = _steps(facts, repository.main, tools)
-    digest = digest_of(
-        steps, [facts.head, *refusals, *(one.name for one in facts.resources if one.place is not Place.MISSING), nonce]
-    )
-    return CleanPlan(facts, running, refusals, _goes(facts, repository.prunable), steps, digest, repository.main)
+    prunable = repository.prunable
+    steps = _steps(facts, repository.main, prunable, tools)
+    there = [one.name for one in facts.resources if one.place is not Place.MISSING]
+    digest = digest_of(steps, [facts.head, *refusals, *there, *prunable, nonce])
+    return CleanPlan(facts, running, refusals, _goes(facts, prunable), steps, digest, repository.main, prunable)
 
 
 def _linked(path: Path) -> tuple[str, ...]:
@@ -67,7 +71,7 @@ def _linked(path: Path) -> tuple[str, ...]:
     return (f"{path} is a link to {path.readlink()}. Clean it up by hand.",) if path.is_symlink() else ()
 
 
-def _steps(facts: Facts, main: Path, tools: Tools) -> tuple[Step, ...]:
+def _steps(facts: Facts, main: Path, prunable: tuple[str, ...], tools: Tools) -> tuple[Step, ...]:
     path = Path(facts.path)
     steps = [Step("delete", path=str(path / link), note="a link; what it leads to stays") for link in facts.links]
     steps += [
@@ -76,7 +80,8 @@ def _steps(facts: Facts, main: Path, tools: Tools) -> tuple[Step, ...]:
         if one.name in OWN and not one.tracked and one.place is Place.LOCAL
     ]
     steps.append(Step("git", argv=tuple(tools.git.argv(main, ["worktree", "remove", facts.path]))))
-    steps.append(Step("git", argv=tuple(tools.git.argv(main, ["worktree", "prune"]))))
+    if prunable:
+        steps.append(Step("git", argv=tuple(tools.git.argv(main, ["worktree", "prune"]))))
     return tuple(steps)
 
 
@@ -144,8 +149,19 @@ def _remove(plan: CleanPlan, tools: Tools) -> None:
         if not remains.gone:
             raise Permanent(f"It was not cleaned up: {_why(error)} {_put_right(undo, remains, plan)}") from error
     log.info("worktrees.cleaned", path=plan.facts.path, branch=plan.facts.branch)
+    _forget(plan, tools)
+
+
+def _forget(plan: CleanPlan, tools: Tools) -> None:
+    """Prune where exactly those records would go that were shown: what is not mounted just now may come back."""
+    if not plan.prunable:
+        return
     try:
-        tools.git.act(plan.main, ["worktree", "prune"])
+        gone = [str(one.path) for one in tools.git.entries(plan.main) if one.prunable]
+        if sorted(gone) == sorted(plan.prunable):
+            tools.git.act(plan.main, ["worktree", "prune"])
+        else:
+            log.warning("worktrees.prune.left", path=plan.facts.path, shown=plan.prunable, found=gone)
     except SweepboardError as error:
         log.warning("worktrees.prune.failed", path=plan.facts.path, error=str(error))
 
