@@ -262,6 +262,25 @@ def test_a_walk_that_is_too_long_is_unknown(root: Path) -> None:
     assert (told.held, told.size) == (None, None)
 
 
+def test_a_folder_that_is_deeper_than_python_may_recurse_is_walked(root: Path) -> None:
+    folder = merged(root)
+    (folder / "outputs").mkdir()
+    here = os.open(folder / "outputs", os.O_RDONLY)
+    for _ in range(1500):
+        os.mkdir("a", dir_fd=here)
+        below = os.open("a", os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = below
+    os.close(os.open("step.pt", os.O_CREAT, dir_fd=here))
+    os.close(here)
+    try:
+        told = facts_at(root, folder)
+    finally:
+        subprocess.run(["rm", "-r", str(folder / "outputs")], check=True)
+    assert told.held is not None
+    assert [(one.path, one.files) for one in told.held] == [("outputs/", 1)]
+
+
 def test_links_are_told_apart_by_where_they_lead(root: Path, tmp_path: Path) -> None:
     folder = worktree(root, "feature/x")
     for name in (".env", ".envrc", "hf_cache"):

@@ -134,23 +134,35 @@ def _held(checkout: Path, main: Path, status: Status, budget: Budget) -> tuple[H
 
 
 def _files(path: Path, budget: Budget) -> Iterator[Path]:
-    """Yield every file at or below ``path``; links hold nothing. ``TooLong`` at the budget's end."""
-    budget.take()
+    """Yield every file at or below ``path``; links hold nothing. ``TooLong`` at the budget's end.
+
+    A stack of its own, as folders may lie deeper than Python may call itself.
+    """
+    waiting = [path]
+    while waiting:
+        one = waiting.pop()
+        budget.take()
+        below = _below(one)
+        if below is None:
+            yield one
+        else:
+            waiting += [one / name for name in reversed(below)]
+
+
+def _below(path: Path) -> list[str] | None:
+    """Return what lies in a folder, sorted; None for a file. ``TooLong`` for what may hold anything."""
     try:
         mode = path.lstat().st_mode
         if stat.S_ISLNK(mode):
-            return
+            return []
         if not stat.S_ISDIR(mode):
-            yield path
-            return
+            return None
         with os.scandir(path) as entries:
-            below = sorted(entry.name for entry in entries)
+            return sorted(entry.name for entry in entries)
     except FileNotFoundError:
-        return
+        return []
     except OSError as error:
         raise TooLong from error  # what cannot be listed may hold anything
-    for name in below:
-        yield from _files(path / name, budget)
 
 
 def _has_copy(one: Path, checkout: Path, main: Path) -> bool:
