@@ -91,6 +91,24 @@ def test_what_is_there_under_another_name_is_named_and_not_picked(root: Path) ->
     assert [(each.sha, other) for each, other in told.already] == [(one, git(root, "rev-parse", "main").strip())]
 
 
+def test_a_commit_whose_message_holds_signs_that_part_other_texts_is_picked_too(root: Path) -> None:
+    folder = worktree(root, "feature/x")
+    subjects = ["First", "A \x1f in it", "Log \x1e pasted", "Last"]
+    for number, subject in enumerate(subjects):
+        commit(folder, f"{subject}\n\nBody \x1f, \x1e and\n\nmore", **{f"f{number}_py": "1\n"})
+    told = plan(root)
+    assert [pick.commit.subject for pick in told.picks] == subjects
+    assert told.picks[1].commit.body == "Body \x1f, \x1e and\n\nmore"
+
+
+def test_a_log_that_cannot_be_read_is_an_error_and_no_shorter_plan(root: Path) -> None:
+    odd = root.parent / "odd-git"
+    odd.write_text("#!/bin/sh\nprintf 'a\\0b\\0'\n")
+    odd.chmod(0o755)
+    with pytest.raises(Permanent, match="cannot be read"):
+        GitPicks(program=str(odd)).commits(root, "feature/x", "main")
+
+
 def test_a_conflict_is_tried_named_and_changes_nothing(root: Path) -> None:
     folder = worktree(root, "feature/x")
     commit(folder, "Change", train_py="mine\n")
