@@ -10,9 +10,10 @@ import pytest
 
 from apps.core.errors import Permanent
 from apps.worktrees.adapters.picks import GitPicks
+from apps.worktrees.domain.facts import How
 from apps.worktrees.domain.picking import SCRATCH, Plan
 from apps.worktrees.services.planning import plan_picks
-from tests.factories.worktrees import commit, git, glue, worktree
+from tests.factories.worktrees import commit, facts_at, git, glue, worktree
 
 REPO = Path(__file__).parents[2]
 
@@ -107,6 +108,18 @@ def test_a_log_that_cannot_be_read_is_an_error_and_no_shorter_plan(root: Path) -
     odd.chmod(0o755)
     with pytest.raises(Permanent, match="cannot be read"):
         GitPicks(program=str(odd)).commits(root, "feature/x", "main")
+
+
+def test_a_change_of_indentation_is_another_change(root: Path) -> None:
+    base = "def f(x):\n    if x:\n        log(x)\n"
+    commit(root, "Base", m_py=base)
+    folder = worktree(root, "feature/x")
+    commit(folder, "Return always", m_py=f"{base}    return x\n")
+    commit(root, "Return only then", m_py=f"{base}        return x\n")
+    told = plan(root)
+    assert told.already == ()
+    assert [pick.commit.subject for pick in told.picks] == ["Return always"]
+    assert facts_at(root, folder).merge.how is How.NO
 
 
 def test_a_conflict_is_tried_named_and_changes_nothing(root: Path) -> None:

@@ -114,7 +114,7 @@ def test_two_binary_files_that_differ_have_two_patches(root: Path) -> None:
     assert how(root, folder) is How.NO
 
 
-def test_places_and_white_space_do_not_make_another_patch(root: Path) -> None:
+def test_places_do_not_make_another_patch(root: Path) -> None:
     folder = worktree(root, "feature/x")
     commit(root, "Lines", a_py="".join(f"{number}\n" for number in range(30)))
     git(folder, "merge", "-q", "main")
