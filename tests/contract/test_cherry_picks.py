@@ -263,6 +263,27 @@ def test_a_planner_that_is_killed_is_cleaned_up_after_by_the_next_and_a_living_o
     assert left(root) == []
 
 
+@pytest.mark.parametrize("configured", ["merge.ours.driver", "merge.ours.Driver"])
+def test_no_merge_driver_of_the_repository_is_run_and_a_trial_that_needs_one_is_unknown(
+    root: Path, tmp_path: Path, configured: str
+) -> None:
+    mark = tmp_path / "ran"
+    git(root, "config", configured, f"touch {mark}; true")
+    git(root, "config", "merge.default", "ours")
+    commit(root, "Lines", a_py="1\n2\n3\n")
+    folder = worktree(root, "feature/x")
+    commit(folder, "Mine", a_py="1\nmine\n3\n")
+    commit(folder, "Beside it", b_py="1\n")
+    commit(root, "Theirs", a_py="1\ntheirs\n3\n")
+    told = plan(root)
+    assert not mark.exists()
+    assert [pick.trial.state for pick in told.picks] == ["unknown", "clean"]
+    assert "merge driver" in told.picks[0].trial.why
+    assert facts_at(root, folder).merge.merged is not True
+    assert not mark.exists()
+    assert left(root) == []
+
+
 def test_hooks_of_the_repository_are_not_run_by_a_trial(root: Path, tmp_path: Path) -> None:
     folder = worktree(root, "feature/x")
     commit(folder, "One", a_py="1\n")

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from apps.core.errors import Transient
+from apps.core.errors import Permanent, Transient
 from apps.core.git import Git, GitRefused
 from apps.handovers.adapters.checkouts import small_text
+from apps.worktrees.adapters.drivers import without_drivers
 from apps.worktrees.adapters.own_files import held, stamp_of_repository
 from apps.worktrees.adapters.parsing import entries_in, overlooked_in, patch_ids, status_in
 from apps.worktrees.domain.merging import History, Noted, noted_in
@@ -93,17 +94,20 @@ class GitCli:
     def adds_nothing(self, root: Path, base: str, tip: str) -> bool:
         common = self._common(root)
         with tempfile.TemporaryDirectory(prefix="sweepboard-objects-") as scratch:
-            objects = str((common / "objects").resolve())
-            git = Git(
-                seconds=self._seconds,
-                program=self._program,
-                environment={"GIT_OBJECT_DIRECTORY": scratch, "GIT_ALTERNATE_OBJECT_DIRECTORIES": objects},
-            )
+            mark = Path(scratch) / "driver-asked"
+            own = {
+                "GIT_OBJECT_DIRECTORY": scratch,
+                "GIT_ALTERNATE_OBJECT_DIRECTORIES": str((common / "objects").resolve()),
+                **without_drivers(self.git, root, mark),
+            }
+            git = Git(seconds=self._seconds, program=self._program, environment=own)
             self.git.asked += 1
-            # Without a work tree no attribute of it can name a driver that would be run.
+            # Without a work tree no attribute of it names a filter that would be run.
             said = git.run(
                 root, [f"--git-dir={common}", "-c", "core.bare=true", "merge-tree", "--write-tree", base, tip]
             )
+            if mark.exists():
+                raise Permanent("A merge driver of the repository would decide it, and is not run here.")
         if said.status > 1:
             raise Transient(f"git merge-tree said: {said.words or 'nothing'}.")
         tree = said.text.split("\n", 1)[0].strip()

@@ -15,6 +15,7 @@ import structlog
 
 from apps.core.errors import Permanent, SweepboardError
 from apps.core.git import Git, GitRefused
+from apps.worktrees.adapters.drivers import without_drivers
 from apps.worktrees.adapters.git_cli import GitCli
 from apps.worktrees.adapters.parsing import status_in
 from apps.worktrees.domain.facts import shown
@@ -23,6 +24,7 @@ from apps.worktrees.domain.picking import SCRATCH, Change, Commit, Trial, is_scr
 log = structlog.get_logger(__name__)
 _HUNK = re.compile(rb"@@ -(\d+)(?:,(\d+))? \+\d+(?:,(\d+))? @@")
 _SHA = re.compile(rb"[0-9a-f]{40,64}\n")
+DRIVER_ASKED = "driver-asked"
 _NAME = re.compile(r"[0-9a-f]{40,64}")
 _BLAMED = re.compile(r"^([0-9a-f]{40,64}) \d+ \d+", re.MULTILINE)
 # Nobody's own: what is tried is thrown away, and nothing of anybody's configuration may stop it.
@@ -90,10 +92,8 @@ class GitPicks(GitCli):
         folder = base / "tree"
         (base / "objects").mkdir()
         held = (self._common(root) / "objects").resolve()
-        git = Git(
-            seconds=self._seconds, program=self._program,
-            environment={"GIT_OBJECT_DIRECTORY": str(base / "objects"), "GIT_ALTERNATE_OBJECT_DIRECTORIES": str(held)},
-        )  # fmt: skip
+        own = {"GIT_OBJECT_DIRECTORY": str(base / "objects"), "GIT_ALTERNATE_OBJECT_DIRECTORIES": str(held)}
+        git = Git(seconds=self._seconds, program=self._program, environment=own)
         descriptor = os.open(base / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -101,7 +101,8 @@ class GitPicks(GitCli):
             git.ask(
                 root, ["worktree", "add", "--quiet", "--detach", "--lock", "--reason", _reason(), str(folder), target]
             )
-            yield git, folder
+            own |= without_drivers(git, folder, base / DRIVER_ASKED)
+            yield Git(seconds=self._seconds, program=self._program, environment=own), folder
         finally:
             self._remove(root, folder)
             os.close(descriptor)
@@ -159,7 +160,9 @@ def _is_left(base: Path) -> bool:
 
 
 def _tried(git: Git, folder: Path, sha: str) -> Trial:
+    driver_asked = folder.parent / DRIVER_ASKED
     try:
+        driver_asked.unlink(missing_ok=True)
         said = git.run(folder, [*_NOBODY, "cherry-pick", "-x", sha])
         if not said.status:
             return Trial("clean", why="It was picked without a conflict.")
@@ -168,6 +171,8 @@ def _tried(git: Git, folder: Path, sha: str) -> Trial:
         git.ask(folder, ["reset", "--quiet", "--hard", "HEAD"])
     except SweepboardError as error:
         return Trial("unknown", why=str(error))
+    if driver_asked.exists():
+        return Trial("unknown", why="A merge driver of the repository would decide it, and is not run here.")
     files = tuple(dict.fromkeys(shown(name) for name in unmerged.split("\0") if name))
     if files or status.changes.conflicted:
         return Trial("conflict", files or status.dirty, f"It conflicts in {', '.join(files or status.dirty)}.")
