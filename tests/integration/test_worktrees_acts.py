@@ -1,6 +1,8 @@
 """New worktrees and clean-ups with real git: bound to what was shown, whole or undone, done once, audited."""
 
+import os
 import re
+import stat
 import subprocess
 import threading
 from collections.abc import Callable
@@ -416,6 +418,27 @@ def clean_with(odd: Tools, workspace: Workspace, path: Path) -> str:
     plan = prepare_clean(root=workspace.path, path=path, tools=odd, now=NOW, jobs=none_run, workspace=workspace)
     return clean_up(root=workspace.path, path=path, digest=plan.digest, tools=odd, now=NOW, actor="mia", jobs=none_run,
                     workspace=workspace)  # fmt: skip
+
+
+def test_links_modes_and_odd_files_that_were_deleted_come_back_as_they_were(workspace: Workspace, root: Path) -> None:
+    folder = merged(root)
+    os.mkfifo(folder / "CLAUDE.md")
+    (folder / "CLAUDE" / "empty").mkdir(parents=True)
+    (folder / "CLAUDE" / "latest.md").symlink_to("../train.py")
+    for home in (folder, root):
+        (home / "CLAUDE").mkdir(exist_ok=True)
+        (home / "CLAUDE" / "run.sh").write_text("true\n")
+    (folder / "CLAUDE" / "run.sh").chmod(0o755)
+    before = state_of(root)
+    with pytest.raises(Permanent, match="put back"):
+        clean_with(odd_git(root, "exit 1"), workspace, folder)
+    assert [one for one in state_of(root)[2] if not one.endswith("odd-git")] == before[2]
+    assert (folder / "CLAUDE" / "latest.md").readlink() == Path("../train.py")
+    assert (folder / "CLAUDE" / "run.sh").stat().st_mode & 0o777 == 0o755
+    assert stat.S_ISFIFO((folder / "CLAUDE.md").lstat().st_mode)
+    clean(workspace, folder)
+    assert not folder.exists()
+    assert (root / "train.py").exists()
 
 
 def test_a_worktree_whose_folder_is_a_link_is_refused(workspace: Workspace, root: Path, tmp_path: Path) -> None:

@@ -1,6 +1,9 @@
 """Cleaning a merged worktree up: what would be lost is shown first, everything is looked at again, then it goes."""
 
+import errno
+import os
 import shutil
+import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,6 +23,7 @@ from apps.worktrees.services.looking import Tools, look_at_branches, look_at_che
 from apps.worktrees.services.remains import Remains, look_again
 
 log = structlog.get_logger(__name__)
+ASIDE = ".sweepboard-aside-"  # beside the worktree: what is deleted waits there until git has removed the rest
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,19 +139,21 @@ def clean_up(
 def _remove(plan: CleanPlan, tools: Tools) -> None:
     """Do the steps; where git will not remove it after all, what was deleted before is put back."""
     undo: list[Callable[[], object]] = []
+    aside: Path | None = None
     plain = len(tools.git.argv(plan.main, []))
     try:
-        for step in plan.steps:
+        aside = Path(tempfile.mkdtemp(dir=Path(plan.facts.path).parent, prefix=ASIDE))
+        for at, step in enumerate(plan.steps):
             if step.kind == "delete":
-                undo.append(_delete(Path(step.path)))
-            elif step.argv[plain:] == ("worktree", "prune"):
-                continue
-            else:
+                undo.append(_set_aside(Path(step.path), aside / str(at)))
+            elif step.argv[plain:] != ("worktree", "prune"):
                 tools.git.act(plan.main, list(step.argv[plain:]))
     except (SweepboardError, OSError) as error:
         remains = look_again(plan.facts, plan.main, tools)
         if not remains.gone:
-            raise Permanent(f"It was not cleaned up: {_why(error)} {_put_right(undo, remains, plan)}") from error
+            raise Permanent(f"It was not cleaned up: {_why(error)} {_put_right(undo, aside, remains, plan)}") from error
+    if aside is not None:
+        shutil.rmtree(aside, ignore_errors=True)
     log.info("worktrees.cleaned", path=plan.facts.path, branch=plan.facts.branch)
     _forget(plan, tools)
 
@@ -167,37 +173,30 @@ def _forget(plan: CleanPlan, tools: Tools) -> None:
 
 
 def _why(error: Exception) -> str:
-    return f"{error.strerror}." if isinstance(error, OSError) else str(error)
+    return f"{error.strerror or error}." if isinstance(error, OSError) else str(error)
 
 
-def _put_right(undo: Sequence[Callable[[], object]], remains: Remains, plan: CleanPlan) -> str:
+def _put_right(undo: Sequence[Callable[[], object]], aside: Path | None, remains: Remains, plan: CleanPlan) -> str:
     """Put back what was deleted before git was asked; return what is there now, in sentences."""
-    if not Path(plan.facts.path).is_dir():
-        return remains.said
-    back = [_quietly(one, plan.facts.path) for one in reversed(undo)]
-    told = "What was deleted before was put back." if all(back) else "Not all that was deleted before was put back."
+    is_back = Path(plan.facts.path).is_dir() or not undo
+    if is_back:
+        is_back = all([_quietly(one, plan.facts.path) for one in reversed(undo)])  # noqa: C419 - every one is tried
+    if is_back and aside is not None:
+        shutil.rmtree(aside, ignore_errors=True)
+    told = "What was deleted before was put back." if is_back else f"What was deleted before lies in {aside}."
     return f"{remains.said} {told}".strip()
 
 
-def _delete(path: Path) -> Callable[[], object]:
-    """Delete a link, a file or a folder of files; return how it is put back."""
-    if path.is_symlink():
-        target = path.readlink()
-        path.unlink()
-        return lambda: path.symlink_to(target)
-    if path.is_dir():
-        held = {one.relative_to(path): one.read_bytes() for one in sorted(path.rglob("*")) if one.is_file()}
-        shutil.rmtree(path)
-        return lambda: _put_back(path, held)
-    data = path.read_bytes()
-    path.unlink()
-    return lambda: path.write_bytes(data)
+def _set_aside(path: Path, kept: Path) -> Callable[[], object]:
+    """Move a link, a file or a folder away, whatever it is; return how it is put back. Nothing is opened for it."""
+    shutil.move(path, kept)
+    return lambda: _put_back(kept, path)
 
 
-def _put_back(folder: Path, held: dict[Path, bytes]) -> None:
-    for relative, data in held.items():
-        (folder / relative).parent.mkdir(parents=True, exist_ok=True)
-        (folder / relative).write_bytes(data)
+def _put_back(kept: Path, path: Path) -> None:
+    if os.path.lexists(path):
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
+    shutil.move(kept, path)
 
 
 def _quietly(back: Callable[[], object], path: str) -> bool:
