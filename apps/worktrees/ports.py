@@ -126,7 +126,7 @@ class GitRepository(Protocol):
         """The commit that a name means; ``Permanent`` where it means none."""
 
     def may_be_branch(self, root: Path, name: str) -> bool:
-        """Whether git takes this for a branch's name."""
+        """Whether git takes this for a branch's name, as it stands, and people can read it."""
 
 
 class CheckoutFiles(Protocol):

@@ -182,16 +182,43 @@ def test_a_failure_anywhere_undoes_all_of_it(workspace: Workspace, root: Path, b
         (NewWish("ok", name="..", focus="x"), "nowhere else"),
         (NewWish("ok", links=("outputs",), focus="x"), "cannot be linked"),
         (NewWish("ok", links=("../../etc",), focus="x"), "cannot be linked"),
+        (NewWish("ok", name=".git", focus="x"), "cannot be the name of the folder"),
+        (NewWish("ok", name="CLAUDE.md", focus="x"), "cannot be the name of the folder"),
+        (NewWish("ok", name="a\nb", focus="x"), "cannot be the name of the folder"),
+        (NewWish("ok", name="\x1b[31m", focus="x"), "cannot be the name of the folder"),
+        (NewWish("ok", name="\u202etxt", focus="x"), "cannot be the name of the folder"),
+        (NewWish("ok", name="\ud800", focus="x"), "cannot be the name of the folder"),
+        (NewWish("日本語", focus="x"), "--name"),
+        (NewWish("@{-1}", focus="x"), "cannot be the name of a branch"),
+        (NewWish("\ud800", focus="x"), "cannot be the name of a branch"),
+        (NewWish("a\u202eb", focus="x"), "cannot be the name of a branch"),
+        (NewWish("ok", base="\ud800", focus="x"), "no branch or commit"),
         (NewWish("ok", focus="  "), "needs its focus"),
+        (NewWish("ok", focus="\x1b \u202e"), "needs its focus"),
     ],
 )
 def test_what_cannot_be_made_is_refused_with_a_sentence(
     workspace: Workspace, root: Path, wish: NewWish, word: str
 ) -> None:
+    git(root, "checkout", "-q", "-b", "before")  # what @{-1} means
+    git(root, "checkout", "-q", "main")
     before = state_of(root)
     with pytest.raises(Permanent, match=word):
         make(workspace, wish)
+    with pytest.raises(Permanent, match=word):
+        make(workspace, wish, digest="shown")
     assert state_of(root) == before
+
+
+def test_signs_that_steer_a_terminal_or_turn_the_text_do_not_reach_what_is_written(
+    workspace: Workspace, root: Path
+) -> None:
+    made = make(workspace, NewWish("ok", focus="warm \u202e \x1b[31m re\u2066starts\ud800", next_action="Rerun\x1b 3"))
+    written = [made.path / "CLAUDE.md", root / "CLAUDE.md", *(made.path / "CLAUDE").iterdir()]
+    for text in (one.read_text() for one in written):
+        assert "warm [31m restarts" in text
+        assert not set("\x1b\u202e\u2066") & set(text)
+    assert "Rerun 3" in written[-1].read_text()
 
 
 @pytest.mark.parametrize("branch", ["theirs", "fix/restarts"])

@@ -12,6 +12,7 @@ from apps.handovers.adapters.checkouts import small_text
 from apps.worktrees.adapters.drivers import without_drivers
 from apps.worktrees.adapters.own_files import held, stamp_of_repository
 from apps.worktrees.adapters.parsing import entries_in, overlooked_in, patch_ids, status_in
+from apps.worktrees.domain.facts import shown
 from apps.worktrees.domain.merging import History, Noted, noted_in
 from apps.worktrees.ports import Entry, NoRepository, Ref, Status
 
@@ -156,14 +157,28 @@ class GitCli:
         return held(self._common(root) / "sweepboard-worktrees.lock")
 
     def commit_of(self, root: Path, name: str) -> str:
+        refused = f"'{shown(name)}' is no branch or commit of {root}."
+        if not _can_be_told(name):
+            raise GitRefused(refused)
         try:
             told = self.git.ask(root, ["rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}"])
-        except (GitRefused, ValueError) as error:
-            raise GitRefused(f"'{name}' is no branch or commit of {root}.") from error
+        except GitRefused as error:
+            raise GitRefused(refused) from error
         return told.strip()
 
     def may_be_branch(self, root: Path, name: str) -> bool:
-        return self.git.run(root, ["check-ref-format", "--branch", name]).status == 0 and not name.startswith("-")
+        if not name.isprintable() or name.startswith("-"):
+            return False
+        said = self.git.run(root, ["check-ref-format", "--branch", name])
+        return said.status == 0 and said.text.strip() == name  # of @{-1} it tells the branch that was left
+
+
+def _can_be_told(name: str) -> bool:
+    """Tell whether a text can be an argument of a program at all."""
+    try:
+        return b"\0" not in os.fsencode(name)
+    except UnicodeEncodeError:
+        return False
 
 
 def _lines(texts: Iterable[str]) -> bytes:

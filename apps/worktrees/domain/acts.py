@@ -10,6 +10,12 @@ from datetime import datetime
 
 from apps.core.units import count, size
 from apps.worktrees.domain.facts import Facts, How, shown
+from apps.worktrees.domain.table import OWN
+
+_TAKEN = (".", "..", ".git", *(name.lower() for name in OWN))
+_STEERS = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +47,16 @@ def digest_of(steps: Sequence[Step], facts: Sequence[str]) -> str:
 def folder_name(branch: str) -> str:
     """Return the folder's name for a branch: `fix/warm restarts` becomes `fix-warm-restarts`; empty for none."""
     return re.sub(r"[^A-Za-z0-9._]+", "-", branch).strip("-.")[:100]
+
+
+def may_be_folder(name: str) -> bool:
+    """Tell whether a new worktree's folder may have this name: one that can be read, and means nothing else here."""
+    return bool(name) and name.isprintable() and "/" not in name and name.lower() not in _TAKEN
+
+
+def readable(text: str) -> str:
+    """Return a text without the signs that steer a terminal or turn what stands around them; lines stay."""
+    return _STEERS.sub("", text)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,8 @@ from apps.handovers.ports import WorkSource
 from apps.handovers.services.prefilling import prefill
 from apps.handovers.services.writing import Wish, Written, write_handover
 from apps.workspaces.models import Workspace
-from apps.worktrees.domain.acts import Step, digest_of, folder_name
+from apps.worktrees.domain.acts import Step, digest_of, folder_name, may_be_folder, readable
+from apps.worktrees.domain.facts import shown
 from apps.worktrees.domain.table import LOCAL, is_either, is_shared
 from apps.worktrees.ports import Entry
 from apps.worktrees.services.acts import noted
@@ -78,7 +79,7 @@ def prepare_new(*, root: Path, wish: NewWish, tools: Tools, workspace: Workspace
     main = entries[0].path
     branch = wish.branch.strip()
     if not branch or not tools.git.may_be_branch(main, branch):
-        raise Permanent(f"'{branch}' cannot be the name of a branch. Write one such as feature/warm-restarts.")
+        raise Permanent(f"'{shown(branch)}' cannot be the name of a branch. Write one such as feature/warm-restarts.")
     refs = {one.name: one.sha for one in tools.git.refs(main)}
     _check_free(branch, entries, refs)
     path = _path(main, branch, wish.name, workspace)
@@ -109,9 +110,12 @@ def _check_free(branch: str, entries: Sequence[Entry], refs: dict[str, str]) -> 
 def _path(main: Path, branch: str, name: str, workspace: Workspace | None) -> Path:
     home = home_of(main, workspace)
     folder = name.strip() or folder_name(branch)
+    if not folder:
+        raise Permanent(f"{branch} gives the folder no name of plain letters; name one (`--name`).")
     path = home / folder
-    if not folder or folder in (".", "..") or "/" in folder or "\0" in folder or path.resolve().parent != home:
-        raise Permanent(f"'{folder}' cannot be the name of the folder; it lies in {home} and nowhere else.")
+    if not may_be_folder(folder) or path.resolve().parent != home:
+        told = shown(readable(folder))
+        raise Permanent(f"'{told}' cannot be the name of the folder; it lies in {home} and nowhere else.")
     if os.path.lexists(path):
         raise Permanent(f"{path} is there already. Name another folder, or take that one away.")
     return path
@@ -169,10 +173,10 @@ def new_worktree(
         return made[0].said
 
     _check_words(wish)
-    path = home_of(root, workspace) / (wish.name or folder_name(wish.branch))
     steps = _steps_shown(root, wish, tools, workspace)
-    noted(kind="new", workspace=workspace, path=path, branch=wish.branch, digest=digest, steps=steps, actor=actor,
-          now=now, act=act)  # fmt: skip
+    path = home_of(root, workspace) / readable(wish.name or folder_name(wish.branch))
+    noted(kind="new", workspace=workspace, path=path, branch=readable(wish.branch), digest=digest, steps=steps,
+          actor=actor, now=now, act=act)  # fmt: skip
     return made[0]
 
 
@@ -185,7 +189,7 @@ def _steps_shown(root: Path, wish: NewWish, tools: Tools, workspace: Workspace |
 
 
 def _check_words(wish: NewWish) -> None:
-    if not wish.focus.strip():
+    if not readable(wish.focus).strip():
         raise Permanent("A worktree needs its focus: one line on what it is for, which its CLAUDE.md carries.")
 
 
@@ -201,10 +205,11 @@ def _made(
         for step in prepared.steps:
             _do(step, prepared, tools, undo)
         began = prefill(checkout=prepared.path, store=tools.store, work=work, workspace=workspace)
-        action = wish.next_action.strip() or f"Read the focus and begin on {prepared.branch}"
+        focus = " ".join(readable(wish.focus).split())
+        action = readable(wish.next_action).strip() or f"Read the focus and begin on {prepared.branch}"
         written = write_handover(
-            wish=Wish(" ".join(wish.focus.split()), (action,), author=actor), prefill=began, store=tools.store, now=now,
-            actor=actor, workspace=workspace,
+            wish=Wish(focus, (action,), author=actor), prefill=began, store=tools.store, now=now, actor=actor,
+            workspace=workspace,
         )  # fmt: skip
     except BaseException as error:
         stays = [back for back in reversed(undo) if not _quietly(back, prepared.path)]
