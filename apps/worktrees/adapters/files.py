@@ -171,7 +171,7 @@ def _has_copy(one: Path, checkout: Path, main: Path) -> bool:
     places = [main / relative]
     if relative.parts[0] == "CLAUDE":
         places.append(main / "CLAUDE" / "archive" / relative.name)
-    return checkout != main and any(_is_elsewhere(place, checkout) and _is_copy(one, place) for place in places)
+    return checkout != main and any(_is_copy(one, place) and _is_elsewhere(place, checkout) for place in places)
 
 
 def _is_elsewhere(place: Path, checkout: Path) -> bool:
