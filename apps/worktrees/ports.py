@@ -101,6 +101,9 @@ class GitRepository(Protocol):
     def status(self, checkout: Path) -> Status:
         """What is not committed, and what is ignored."""
 
+    def overlooked(self, checkout: Path) -> tuple[str, ...]:
+        """Files that are there and that git was told not to look at, so that ``status`` tells nothing of them."""
+
     def noted(self, entry: Entry) -> Noted:
         """What git's log of the branch (of the checkout, on a detached head) says."""
 
@@ -123,7 +126,7 @@ class GitRepository(Protocol):
         """The commit that a name means; ``Permanent`` where it means none."""
 
     def may_be_branch(self, root: Path, name: str) -> bool:
-        """Whether git takes this for a branch's name."""
+        """Whether git takes this for a branch's name, as it stands, and people can read it."""
 
 
 class CheckoutFiles(Protocol):

@@ -10,9 +10,10 @@ import pytest
 
 from apps.core.errors import Permanent
 from apps.worktrees.adapters.picks import GitPicks
+from apps.worktrees.domain.facts import How
 from apps.worktrees.domain.picking import SCRATCH, Plan
 from apps.worktrees.services.planning import plan_picks
-from tests.factories.worktrees import commit, git, glue, worktree
+from tests.factories.worktrees import commit, facts_at, git, glue, worktree
 
 REPO = Path(__file__).parents[2]
 
@@ -89,6 +90,36 @@ def test_what_is_there_under_another_name_is_named_and_not_picked(root: Path) ->
     told = plan(root)
     assert [pick.commit.sha for pick in told.picks] == [two]
     assert [(each.sha, other) for each, other in told.already] == [(one, git(root, "rev-parse", "main").strip())]
+
+
+def test_a_commit_whose_message_holds_signs_that_part_other_texts_is_picked_too(root: Path) -> None:
+    folder = worktree(root, "feature/x")
+    subjects = ["First", "A \x1f in it", "Log \x1e pasted", "Last"]
+    for number, subject in enumerate(subjects):
+        commit(folder, f"{subject}\n\nBody \x1f, \x1e and\n\nmore", **{f"f{number}_py": "1\n"})
+    told = plan(root)
+    assert [pick.commit.subject for pick in told.picks] == subjects
+    assert told.picks[1].commit.body == "Body \x1f, \x1e and\n\nmore"
+
+
+def test_a_log_that_cannot_be_read_is_an_error_and_no_shorter_plan(root: Path) -> None:
+    odd = root.parent / "odd-git"
+    odd.write_text("#!/bin/sh\nprintf 'a\\0b\\0'\n")
+    odd.chmod(0o755)
+    with pytest.raises(Permanent, match="cannot be read"):
+        GitPicks(program=str(odd)).commits(root, "feature/x", "main")
+
+
+def test_a_change_of_indentation_is_another_change(root: Path) -> None:
+    base = "def f(x):\n    if x:\n        log(x)\n"
+    commit(root, "Base", m_py=base)
+    folder = worktree(root, "feature/x")
+    commit(folder, "Return always", m_py=f"{base}    return x\n")
+    commit(root, "Return only then", m_py=f"{base}        return x\n")
+    told = plan(root)
+    assert told.already == ()
+    assert [pick.commit.subject for pick in told.picks] == ["Return always"]
+    assert facts_at(root, folder).merge.how is How.NO
 
 
 def test_a_conflict_is_tried_named_and_changes_nothing(root: Path) -> None:
@@ -229,6 +260,27 @@ def test_a_planner_that_is_killed_is_cleaned_up_after_by_the_next_and_a_living_o
     assert len(left(root)) == 2
     alive.communicate(timeout=30)
     assert alive.returncode == 0
+    assert left(root) == []
+
+
+@pytest.mark.parametrize("configured", ["merge.ours.driver", "merge.ours.Driver"])
+def test_no_merge_driver_of_the_repository_is_run_and_a_trial_that_needs_one_is_unknown(
+    root: Path, tmp_path: Path, configured: str
+) -> None:
+    mark = tmp_path / "ran"
+    git(root, "config", configured, f"touch {mark}; true")
+    git(root, "config", "merge.default", "ours")
+    commit(root, "Lines", a_py="1\n2\n3\n")
+    folder = worktree(root, "feature/x")
+    commit(folder, "Mine", a_py="1\nmine\n3\n")
+    commit(folder, "Beside it", b_py="1\n")
+    commit(root, "Theirs", a_py="1\ntheirs\n3\n")
+    told = plan(root)
+    assert not mark.exists()
+    assert [pick.trial.state for pick in told.picks] == ["unknown", "clean"]
+    assert "merge driver" in told.picks[0].trial.why
+    assert facts_at(root, folder).merge.merged is not True
+    assert not mark.exists()
     assert left(root) == []
 
 

@@ -14,7 +14,7 @@ from apps.worktrees.adapters.git_cli import GitCli
 from apps.worktrees.domain.facts import Facts, How, Place
 from apps.worktrees.domain.findings import findings_of
 from apps.worktrees.ports import NoRepository
-from apps.worktrees.services.looking import Tools, look_at
+from apps.worktrees.services.looking import look_at
 from tests.factories.worktrees import commit, facts_at, git, glue, merged, tools, with_remote, worktree
 
 
@@ -113,7 +113,7 @@ def test_two_binary_files_that_differ_have_two_patches(root: Path) -> None:
     assert how(root, folder) is How.NO
 
 
-def test_places_and_white_space_do_not_make_another_patch(root: Path) -> None:
+def test_places_do_not_make_another_patch(root: Path) -> None:
     folder = worktree(root, "feature/x")
     commit(root, "Lines", a_py="".join(f"{number}\n" for number in range(30)))
     git(folder, "merge", "-q", "main")
@@ -193,37 +193,6 @@ def test_a_conflict_and_an_operation_under_way_are_told(root: Path) -> None:
     assert told.changes is not None
     assert told.changes.conflicted == 1
     assert told.busy == "a merge"
-
-
-def test_only_what_lies_nowhere_else_is_held_here(root: Path) -> None:
-    folder = merged(root)
-    for place in (root, folder):
-        (place / ".env").write_text("KEY=1\n")
-        (place / "CLAUDE").mkdir()
-        (place / "CLAUDE" / "HO-20261103-1405-a1b2c3.md").write_text("# same\n")
-    (folder / "outputs" / "r1" / "checkpoints").mkdir(parents=True)
-    (folder / "outputs" / "r1" / "checkpoints" / "step_10.pt").write_bytes(b"x" * 2048)
-    (folder / "__pycache__").mkdir()
-    (folder / "__pycache__" / "a.pyc").write_bytes(b"x")
-    (folder / "logs").mkdir()
-    (folder / "CLAUDE" / "HO-20261104-1405-a1b2c4.md").write_text("# only here\n")
-    told = facts_at(root, folder)
-    assert told.held is not None
-    assert {(one.path, one.files, one.bytes) for one in told.held} == {("outputs/", 1, 2048), ("CLAUDE/", 1, 12)}
-    (root / "CLAUDE" / "archive").mkdir()
-    (root / "CLAUDE" / "archive" / "HO-20261104-1405-a1b2c4.md").write_text("# only here\n")
-    (folder / ".env").write_text("KEY=2\n")
-    assert {one.path for one in facts_at(root, folder).held or ()} == {"outputs/", ".env"}
-
-
-def test_a_walk_that_is_too_long_is_unknown(root: Path) -> None:
-    folder = merged(root)
-    (folder / "outputs").mkdir()
-    for number in range(30):
-        (folder / "outputs" / str(number)).write_text("x")
-    small = Tools(GitCli(), CheckoutFiles(entries=10), tools().store)
-    told = next(one for one in look_at(root, small) if one.path == str(folder))
-    assert (told.held, told.size) == (None, None)
 
 
 def test_links_are_told_apart_by_where_they_lead(root: Path, tmp_path: Path) -> None:

@@ -1,10 +1,12 @@
 """Repositories with worktrees in every state, made with real git."""
 
+from datetime import datetime
 from pathlib import Path
 
 from apps.handovers.adapters.filesystem import FilesystemDocumentStore
 from apps.worktrees.adapters.files import CheckoutFiles
 from apps.worktrees.adapters.git_cli import GitCli
+from apps.worktrees.domain.acts import JobFacts
 from apps.worktrees.domain.facts import Facts
 from apps.worktrees.services.looking import Tools, look_at
 from tests.factories.handovers import git, repository, worktree
@@ -60,6 +62,30 @@ def tools() -> Tools:
 def facts_at(root: Path, folder: Path) -> Facts:
     """Look at the whole repository, and return the facts of one worktree."""
     return next(one for one in look_at(root, tools()) if one.path == str(folder))
+
+
+def none_run(path: Path, now: datetime) -> JobFacts:
+    return JobFacts()
+
+
+def state_of(root: Path) -> tuple[str, list[str], list[str]]:
+    return (
+        git(root, "for-each-ref"),
+        git(root, "worktree", "list").splitlines(),
+        sorted(
+            str(path) for path in root.parent.rglob("*") if ".git" not in path.parts and not path.name.endswith(".lock")
+        ),
+    )
+
+
+def odd_git(root: Path, on_word: str, seconds: float = 30.0, word: str = "remove") -> Tools:
+    """Tools whose git does this before, or instead of, what it is asked with this word."""
+    program = root.parent / "odd-git"
+    first = f'for word in "$@"; do [ "$word" = {word} ] && {{ {on_word}; }}; done'
+    program.write_text(f'#!/bin/sh\n{first}\nexec git "$@"\n')
+    program.chmod(0o755)
+    made = tools()
+    return Tools(GitCli(program=str(program), seconds=seconds), made.files, made.store)
 
 
 __all__ = ["git", "repository", "worktree"]

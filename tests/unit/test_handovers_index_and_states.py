@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from apps.handovers.domain.changes import Event, Known, events_of
 from apps.handovers.domain.decoding import decode
-from apps.handovers.domain.index import BEGIN, END, Pointer, pointer_in, with_pointer
+from apps.handovers.domain.index import BEGIN, END, Pointer, pointer_in, with_pointer, without_pointer
 from apps.handovers.domain.parsing import MARK, parse
 from apps.handovers.domain.states import Standing, State, states_of
 from apps.handovers.domain.verifying import Answer, IndexFact, VerifyFacts, overall, verify
@@ -30,6 +30,15 @@ def test_all_bytes_that_people_wrote_are_kept_and_the_pointer_is_read_back(data:
     assert rest.replace(b"\r", b"").replace(b"\n", b"") == data.replace(b"\r", b"").replace(b"\n", b"")
     assert twice[:begin] == once[:begin]
     assert twice.endswith(once[end:])
+
+
+def test_what_people_wrote_is_told_without_our_block_and_with_one_that_an_edit_broke() -> None:
+    made = with_pointer(b"", ONE, f"CLAUDE/{KEY}.md")
+    assert without_pointer(made).strip() == b""
+    assert without_pointer(b"\xef\xbb\xbf" + MARK.encode() + b"\n" + made).strip() == b""
+    assert without_pointer(b"above\n" + made + b"below\n") == b"above\n\nbelow\n"
+    broken = made.replace(END.encode(), b"")
+    assert without_pointer(broken) == broken
 
 
 @pytest.mark.parametrize("newline", [b"\n", b"\r\n"])

@@ -82,8 +82,25 @@ def test_names_of_the_table_are_those_of_a_shell() -> None:
     assert is_shared(".cache")
     assert not is_shared(".pytest_cache")
     assert is_either("venv")
-    assert is_made_again("src/__pycache__/x.pyc")
     assert not is_made_again("outputs/x/checkpoints/step_1.pt")
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["src/__pycache__/x.pyc", "a/.mypy_cache/x", ".venv/bin/python", "venv/", "node_modules/x/y.js",
+     ".cache/hf/model.bin", "glue.egg-info/PKG-INFO", "src/glue.egg-info/PKG-INFO"],
+)  # fmt: skip
+def test_bytecode_is_made_again_anywhere_and_a_cache_or_an_environment_at_the_root(path: str) -> None:
+    assert is_made_again(path)
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["outputs/.cache/step_9.pt", "outputs/venv/step_9.pt", "data/.cache/x", "data/node_modules/x", "runs/.venv/x.pt",
+     "data/a.egg-info/x", "outputs/__pycache__/step_9.pt", "wandb/x.pyc", "logs/.coverage"],
+)  # fmt: skip
+def test_below_any_other_folder_and_among_what_runs_write_nothing_of_that_name_is_made_again(path: str) -> None:
+    assert not is_made_again(path)
 
 
 @pytest.mark.parametrize(

@@ -103,6 +103,14 @@ def with_pointer(data: bytes, pointer: Pointer, path: str) -> bytes:
     return data[:at] + gap + block + newline + (newline if data[at:] else b"") + data[at:]
 
 
+def without_pointer(data: bytes) -> bytes:
+    """Return what people wrote: all outside of our block, without byte order mark and the mark of files of tools."""
+    span = _block(data)
+    told = (data[: span[0]] + data[span[1] :] if span else data).removeprefix(_BOM)
+    mark = _MARK.match(told)
+    return told[mark.end() :] if mark else told
+
+
 def _lines(pointer: Pointer, path: str) -> list[str]:
     told = [("Handover Key", f"`{pointer.key}`"), ("Document", f"[{path}]({path})")]
     told += [("Branch", f"`{pointer.branch}`")] if pointer.branch else []

@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from apps.core.files import is_inside
+from apps.handovers.domain.index import without_pointer
+from apps.handovers.ports import INDEX
 from apps.worktrees.adapters.clones import clones_of
 from apps.worktrees.adapters.own_files import stamp_of
 from apps.worktrees.domain.facts import Held, Place, Resource, shown
@@ -117,11 +119,12 @@ def _held(checkout: Path, main: Path, status: Status, budget: Budget) -> tuple[H
             *((one, True) for one in status.ignored),
         ]:
             name = relative.rstrip("/")
-            if (name in OWN and name != "CLAUDE") or is_made_again(name):
+            if is_made_again(name):
                 continue
             files = [
                 one for one in _files(checkout / name, budget)
                 if not is_made_again(str(one.relative_to(checkout))) and not _has_copy(one, checkout, main)
+                and not (one == checkout / INDEX and _is_index_only(one, main / INDEX, checkout))
             ]  # fmt: skip
             if files:
                 found.append(Held(shown(relative), len(files), sum(_bytes(one) for one in files), ignored))
@@ -131,23 +134,35 @@ def _held(checkout: Path, main: Path, status: Status, budget: Budget) -> tuple[H
 
 
 def _files(path: Path, budget: Budget) -> Iterator[Path]:
-    """Yield every file at or below ``path``; links hold nothing. ``TooLong`` at the budget's end."""
-    budget.take()
+    """Yield every file at or below ``path``; links hold nothing. ``TooLong`` at the budget's end.
+
+    A stack of its own, as folders may lie deeper than Python may call itself.
+    """
+    waiting = [path]
+    while waiting:
+        one = waiting.pop()
+        budget.take()
+        below = _below(one)
+        if below is None:
+            yield one
+        else:
+            waiting += [one / name for name in reversed(below)]
+
+
+def _below(path: Path) -> list[str] | None:
+    """Return what lies in a folder, sorted; None for a file. ``TooLong`` for what may hold anything."""
     try:
         mode = path.lstat().st_mode
         if stat.S_ISLNK(mode):
-            return
+            return []
         if not stat.S_ISDIR(mode):
-            yield path
-            return
+            return None
         with os.scandir(path) as entries:
-            below = sorted(entry.name for entry in entries)
+            return sorted(entry.name for entry in entries)
     except FileNotFoundError:
-        return
+        return []
     except OSError as error:
         raise TooLong from error  # what cannot be listed may hold anything
-    for name in below:
-        yield from _files(path / name, budget)
 
 
 def _has_copy(one: Path, checkout: Path, main: Path) -> bool:
@@ -156,7 +171,15 @@ def _has_copy(one: Path, checkout: Path, main: Path) -> bool:
     places = [main / relative]
     if relative.parts[0] == "CLAUDE":
         places.append(main / "CLAUDE" / "archive" / relative.name)
-    return checkout != main and any(_is_copy(one, place) for place in places)
+    return checkout != main and any(_is_copy(one, place) and _is_elsewhere(place, checkout) for place in places)
+
+
+def _is_elsewhere(place: Path, checkout: Path) -> bool:
+    """Tell whether a place stays when the checkout goes: the main checkout may have no more than a link into it."""
+    try:
+        return not is_inside(checkout.resolve(), place)
+    except (RuntimeError, OSError):
+        return False
 
 
 def _is_copy(one: Path, other: Path) -> bool:
@@ -170,6 +193,23 @@ def _is_copy(one: Path, other: Path) -> bool:
         return one.read_bytes() == other.read_bytes()
     except OSError:
         return False
+
+
+def _is_index_only(one: Path, other: Path, checkout: Path) -> bool:
+    """Tell whether an index says nothing beside our block that the main checkout's does not say."""
+    own = _notes(one)
+    return own is not None and (not own or (_is_elsewhere(other, checkout) and own == _notes(other)))
+
+
+def _notes(index: Path) -> bytes | None:
+    """What people wrote into an index; None for anything but a small regular file, which is not opened."""
+    try:
+        found = index.stat(follow_symlinks=False)
+        if not stat.S_ISREG(found.st_mode) or found.st_size > COMPARED_BYTES:
+            return None
+        return without_pointer(index.read_bytes()).strip()
+    except OSError:
+        return None
 
 
 def _bytes(path: Path) -> int:

@@ -6,11 +6,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from apps.core.errors import Transient
+from apps.core.errors import Permanent, Transient
 from apps.core.git import Git, GitRefused
 from apps.handovers.adapters.checkouts import small_text
+from apps.worktrees.adapters.drivers import without_drivers
 from apps.worktrees.adapters.own_files import held, stamp_of_repository
-from apps.worktrees.adapters.parsing import entries_in, patch_ids, status_in
+from apps.worktrees.adapters.parsing import entries_in, overlooked_in, patch_ids, status_in
+from apps.worktrees.domain.facts import shown
 from apps.worktrees.domain.merging import History, Noted, noted_in
 from apps.worktrees.ports import Entry, NoRepository, Ref, Status
 
@@ -93,17 +95,20 @@ class GitCli:
     def adds_nothing(self, root: Path, base: str, tip: str) -> bool:
         common = self._common(root)
         with tempfile.TemporaryDirectory(prefix="sweepboard-objects-") as scratch:
-            objects = str((common / "objects").resolve())
-            git = Git(
-                seconds=self._seconds,
-                program=self._program,
-                environment={"GIT_OBJECT_DIRECTORY": scratch, "GIT_ALTERNATE_OBJECT_DIRECTORIES": objects},
-            )
+            mark = Path(scratch) / "driver-asked"
+            own = {
+                "GIT_OBJECT_DIRECTORY": scratch,
+                "GIT_ALTERNATE_OBJECT_DIRECTORIES": str((common / "objects").resolve()),
+                **without_drivers(self.git, root, mark),
+            }
+            git = Git(seconds=self._seconds, program=self._program, environment=own)
             self.git.asked += 1
-            # Without a work tree no attribute of it can name a driver that would be run.
+            # Without a work tree no attribute of it names a filter that would be run.
             said = git.run(
                 root, [f"--git-dir={common}", "-c", "core.bare=true", "merge-tree", "--write-tree", base, tip]
             )
+            if mark.exists():
+                raise Permanent("A merge driver of the repository would decide it, and is not run here.")
         if said.status > 1:
             raise Transient(f"git merge-tree said: {said.words or 'nothing'}.")
         tree = said.text.split("\n", 1)[0].strip()
@@ -120,6 +125,10 @@ class GitCli:
         told = ["status", "--porcelain=v2", "-z", "--untracked-files=normal", "--ignored=traditional",
                 "--ignore-submodules=none", "--no-renames"]  # fmt: skip
         return status_in(self.git.ask(checkout, told))
+
+    def overlooked(self, checkout: Path) -> tuple[str, ...]:
+        names = overlooked_in(self.git.ask(checkout, ["ls-files", "-v", "-z"]))
+        return tuple(name for name in names if os.path.lexists(checkout / name))
 
     def noted(self, entry: Entry) -> Noted:
         if entry.folder is None:
@@ -148,14 +157,28 @@ class GitCli:
         return held(self._common(root) / "sweepboard-worktrees.lock")
 
     def commit_of(self, root: Path, name: str) -> str:
+        refused = f"'{shown(name)}' is no branch or commit of {root}."
+        if not _can_be_told(name):
+            raise GitRefused(refused)
         try:
             told = self.git.ask(root, ["rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}"])
-        except (GitRefused, ValueError) as error:
-            raise GitRefused(f"'{name}' is no branch or commit of {root}.") from error
+        except GitRefused as error:
+            raise GitRefused(refused) from error
         return told.strip()
 
     def may_be_branch(self, root: Path, name: str) -> bool:
-        return self.git.run(root, ["check-ref-format", "--branch", name]).status == 0 and not name.startswith("-")
+        if not name.isprintable() or name.startswith("-"):
+            return False
+        said = self.git.run(root, ["check-ref-format", "--branch", name])
+        return said.status == 0 and said.text.strip() == name  # of @{-1} it tells the branch that was left
+
+
+def _can_be_told(name: str) -> bool:
+    """Tell whether a text can be an argument of a program at all."""
+    try:
+        return b"\0" not in os.fsencode(name)
+    except UnicodeEncodeError:
+        return False
 
 
 def _lines(texts: Iterable[str]) -> bytes:

@@ -61,10 +61,17 @@ def status_in(text: str) -> Status:
     return Status(Changes(**counts), tuple(dirty), tuple(untracked), tuple(ignored))
 
 
+def overlooked_in(text: str) -> list[str]:
+    """Read ``ls-files -v -z``: small letters are assumed to be unchanged, S is skipped in the work tree."""
+    rows = (row.partition(" ") for row in text.split("\0"))
+    return [name for tag, _, name in rows if tag.islower() or tag == "S"]
+
+
 def patch_ids(lines: Iterable[bytes]) -> Iterator[tuple[str, str]]:
     """Yield ``(commit, identity)`` of what ``diff-tree --stdin -p --full-index`` prints.
 
-    As in `git patch-id` neither places nor white space count; unlike there a binary file counts by its content.
+    As in `git patch-id --verbatim` places do not count and white space does: indentation is what Python means.
+    Unlike there a binary file counts by its content.
     """
     name, digest = "", hashlib.sha1(usedforsecurity=False)
     empty, blobs = True, b""
@@ -80,7 +87,6 @@ def patch_ids(lines: Iterable[bytes]) -> Iterator[tuple[str, str]]:
             continue
         if line.startswith((b"@@ ", b"similarity ", b"dissimilarity ")):
             continue
-        told = blobs if line.startswith(b"Binary files ") else line
-        digest.update(b"".join(told.split()) + b"\n")
+        digest.update(blobs + b"\n" if line.startswith(b"Binary files ") else line)
     if name and not empty:
         yield name, digest.hexdigest()

@@ -13,8 +13,9 @@ from pathlib import Path
 
 import structlog
 
-from apps.core.errors import SweepboardError
+from apps.core.errors import Permanent, SweepboardError
 from apps.core.git import Git, GitRefused
+from apps.worktrees.adapters.drivers import without_drivers
 from apps.worktrees.adapters.git_cli import GitCli
 from apps.worktrees.adapters.parsing import status_in
 from apps.worktrees.domain.facts import shown
@@ -23,6 +24,8 @@ from apps.worktrees.domain.picking import SCRATCH, Change, Commit, Trial, is_scr
 log = structlog.get_logger(__name__)
 _HUNK = re.compile(rb"@@ -(\d+)(?:,(\d+))? \+\d+(?:,(\d+))? @@")
 _SHA = re.compile(rb"[0-9a-f]{40,64}\n")
+DRIVER_ASKED = "driver-asked"
+_NAME = re.compile(r"[0-9a-f]{40,64}")
 _BLAMED = re.compile(r"^([0-9a-f]{40,64}) \d+ \d+", re.MULTILINE)
 # Nobody's own: what is tried is thrown away, and nothing of anybody's configuration may stop it.
 _NOBODY = ("-c", "user.name=Sweepboard", "-c", "user.email=sweepboard@localhost", "-c", "commit.gpgSign=false",
@@ -40,11 +43,10 @@ class GitPicks(GitCli):
         self._budget, self._step = budget, step
 
     def commits(self, root: Path, source: str, target: str) -> list[Commit]:
-        form = "%H%x1f%P%x1f%an <%ae>%x1f%s%x1f%b%x1e"
-        text = self.git.ask(root, ["log", "--no-show-signature", "--topo-order", "--reverse", f"--format={form}",
+        form = "%H%x00%P%x00%an <%ae>%x00%s%x00%b"
+        text = self.git.ask(root, ["log", "--no-show-signature", "--topo-order", "--reverse", "-z", f"--format={form}",
                                    "--end-of-options", source, f"^{target}"])  # fmt: skip
-        rows = (row.strip("\n").split("\x1f") for row in text.split("\x1e"))
-        return [_commit(row) for row in rows if len(row) == 5]
+        return _commits(text)
 
     def changes(self, root: Path, shas: Sequence[str]) -> Mapping[str, tuple[Change, ...]]:
         if not shas:
@@ -90,10 +92,8 @@ class GitPicks(GitCli):
         folder = base / "tree"
         (base / "objects").mkdir()
         held = (self._common(root) / "objects").resolve()
-        git = Git(
-            seconds=self._seconds, program=self._program,
-            environment={"GIT_OBJECT_DIRECTORY": str(base / "objects"), "GIT_ALTERNATE_OBJECT_DIRECTORIES": str(held)},
-        )  # fmt: skip
+        own = {"GIT_OBJECT_DIRECTORY": str(base / "objects"), "GIT_ALTERNATE_OBJECT_DIRECTORIES": str(held)}
+        git = Git(seconds=self._seconds, program=self._program, environment=own)
         descriptor = os.open(base / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -101,7 +101,8 @@ class GitPicks(GitCli):
             git.ask(
                 root, ["worktree", "add", "--quiet", "--detach", "--lock", "--reason", _reason(), str(folder), target]
             )
-            yield git, folder
+            own |= without_drivers(git, folder, base / DRIVER_ASKED)
+            yield Git(seconds=self._seconds, program=self._program, environment=own), folder
         finally:
             self._remove(root, folder)
             os.close(descriptor)
@@ -123,6 +124,15 @@ class GitPicks(GitCli):
             self.git.run(root, ["worktree", "remove", "--force", "--force", str(folder)])
         except SweepboardError as error:
             log.warning("worktrees.scratch.stays", path=str(folder), error=str(error))
+
+
+def _commits(text: str) -> list[Commit]:
+    """Read five fields for each commit, ended by NUL, which no message can hold; ``Permanent`` where they are not."""
+    fields = text.split("\0")[:-1]
+    rows = [fields[at : at + 5] for at in range(0, len(fields), 5)]
+    if any(len(row) != 5 or not _NAME.fullmatch(row[0]) for row in rows):
+        raise Permanent("What git log said cannot be read, so that no plan would be whole.")
+    return [_commit(row) for row in rows]
 
 
 def _commit(row: list[str]) -> Commit:
@@ -150,7 +160,9 @@ def _is_left(base: Path) -> bool:
 
 
 def _tried(git: Git, folder: Path, sha: str) -> Trial:
+    driver_asked = folder.parent / DRIVER_ASKED
     try:
+        driver_asked.unlink(missing_ok=True)
         said = git.run(folder, [*_NOBODY, "cherry-pick", "-x", sha])
         if not said.status:
             return Trial("clean", why="It was picked without a conflict.")
@@ -159,6 +171,8 @@ def _tried(git: Git, folder: Path, sha: str) -> Trial:
         git.ask(folder, ["reset", "--quiet", "--hard", "HEAD"])
     except SweepboardError as error:
         return Trial("unknown", why=str(error))
+    if driver_asked.exists():
+        return Trial("unknown", why="A merge driver of the repository would decide it, and is not run here.")
     files = tuple(dict.fromkeys(shown(name) for name in unmerged.split("\0") if name))
     if files or status.changes.conflicted:
         return Trial("conflict", files or status.dirty, f"It conflicts in {', '.join(files or status.dirty)}.")

@@ -10,6 +10,12 @@ from datetime import datetime
 
 from apps.core.units import count, size
 from apps.worktrees.domain.facts import Facts, How, shown
+from apps.worktrees.domain.table import OWN
+
+_TAKEN = (".", "..", ".git", *(name.lower() for name in OWN))
+_STEERS = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +49,16 @@ def folder_name(branch: str) -> str:
     return re.sub(r"[^A-Za-z0-9._]+", "-", branch).strip("-.")[:100]
 
 
+def may_be_folder(name: str) -> bool:
+    """Tell whether a new worktree's folder may have this name: one that can be read, and means nothing else here."""
+    return bool(name) and name.isprintable() and "/" not in name and name.lower() not in _TAKEN
+
+
+def readable(text: str) -> str:
+    """Return a text without the signs that steer a terminal or turn what stands around them; lines stay."""
+    return _STEERS.sub("", text)
+
+
 @dataclass(frozen=True, slots=True)
 class JobFacts:
     """The live jobs that run from a worktree. ``unknown`` says why nobody can tell; empty where somebody could."""
@@ -52,8 +68,10 @@ class JobFacts:
     asked_at: datetime | None = None
 
 
-def refusals_of(facts: Facts, jobs: JobFacts) -> tuple[str, ...]:
+def refusals_of(facts: Facts, jobs: JobFacts, overlooked: Sequence[str] = ()) -> tuple[str, ...]:
     """Return every reason against cleaning a worktree up; empty where it may go.
+
+    ``overlooked`` are files that are there and that git was told not to look at.
 
     What is unknown is a reason: nothing is removed on a guess ('Use worktrees, not clones' of docs/practice.md).
     """
@@ -63,7 +81,7 @@ def refusals_of(facts: Facts, jobs: JobFacts) -> tuple[str, ...]:
         return ("This is a clone: what only it holds is not known here. Delete it by hand.",)
     if facts.prunable:
         return (f"The folder is not there ({facts.prunable}); `git worktree prune` forgets it.",)
-    return (*_unmerged(facts), *_work(facts), *_only_here(facts), *_used(facts, jobs))
+    return (*_unmerged(facts), *_work(facts), *_overlooked(overlooked), *_only_here(facts), *_used(facts, jobs))
 
 
 def _unmerged(facts: Facts) -> list[str]:
@@ -81,9 +99,9 @@ def _work(facts: Facts) -> list[str]:
     if facts.changes is None:
         said.append(f"What is not committed is unknown: {' '.join(facts.problems) or 'git did not tell.'}")
     elif facts.changes.total:
-        named = ", ".join(facts.dirty_paths[:5])
-        more = f" and {len(facts.dirty_paths) - 5} more" if len(facts.dirty_paths) > 5 else ""
-        said.append(f"{count(facts.changes.total, 'change')} not committed: {named}{more}. Commit or discard.")
+        said.append(
+            f"{count(facts.changes.total, 'change')} not committed: {_named(facts.dirty_paths)}. Commit or discard."
+        )
     if facts.unpushed is None:
         said.append(f"What is not pushed is unknown: {facts.unpushed_why}")
     elif facts.unpushed:
@@ -91,6 +109,20 @@ def _work(facts: Facts) -> list[str]:
     if facts.busy:
         said.append(f"Git is in the middle of {facts.busy} there.")
     return said
+
+
+def _named(paths: Sequence[str]) -> str:
+    more = f" and {len(paths) - 5} more" if len(paths) > 5 else ""
+    return f"{', '.join(paths[:5])}{more}"
+
+
+def _overlooked(paths: Sequence[str]) -> list[str]:
+    if not paths:
+        return []
+    return [
+        f"Git was told to overlook {count(len(paths), 'file')}: {_named(paths)}. What was changed in it is not known: "
+        "`git update-index --no-assume-unchanged` (or `--no-skip-worktree`) shows it."
+    ]
 
 
 def _only_here(facts: Facts) -> list[str]:

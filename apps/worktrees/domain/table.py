@@ -1,16 +1,19 @@
 """The practice's table of what is local in a worktree and what is shared ('Use worktrees, not clones'). Pure."""
 
+from collections.abc import Sequence
 from fnmatch import fnmatchcase
 
 OWN = ("CLAUDE.md", "CLAUDE")
 LOCAL = ("outputs", "wandb", "logs")
 SHARED = (".env", ".envrc", ".python-version", "node_modules", ".cache", "*_cache")
 EITHER = (".venv", "venv")
-# What a tool makes again by itself: it goes with the worktree and is no loss.
+# What a tool makes again by itself: it goes with the worktree and is no loss. A cache or an environment of the checkout
+# lies at its root; a folder of such a name further down may hold what nobody makes again.
 MADE_AGAIN = (
     "__pycache__", "*.pyc", "*.pyo", ".pytest_cache", ".mypy_cache", ".ruff_cache", ".ipynb_checkpoints", ".DS_Store",
-    "*.egg-info", ".venv", "venv", "node_modules", ".cache", ".coverage", ".hypothesis",
+    ".coverage", ".hypothesis",
 )  # fmt: skip
+MADE_AGAIN_AT_ROOT = ("*.egg-info", "src/*.egg-info", ".venv", "venv", "node_modules", ".cache")
 
 
 def is_shared(name: str) -> bool:
@@ -30,5 +33,17 @@ def is_of_the_table(name: str) -> bool:
 
 
 def is_made_again(path: str) -> bool:
-    """Tell whether any part of a relative path is something that a tool makes again."""
-    return any(fnmatchcase(part, pattern) for part in path.split("/") if part for pattern in MADE_AGAIN)
+    """Tell whether a path, relative to a checkout's root, is something that a tool makes again.
+
+    Nothing that runs write is, whatever its name.
+    """
+    parts = [part for part in path.split("/") if part]
+    if not parts or parts[0] in LOCAL:
+        return False
+    return any(_begins(parts, pattern.split("/")) for pattern in MADE_AGAIN_AT_ROOT) or any(
+        fnmatchcase(part, pattern) for part in parts for pattern in MADE_AGAIN
+    )
+
+
+def _begins(parts: Sequence[str], patterns: Sequence[str]) -> bool:
+    return len(parts) >= len(patterns) and all(map(fnmatchcase, parts, patterns))

@@ -1,7 +1,10 @@
 """Cleaning a merged worktree up: what would be lost is shown first, everything is looked at again, then it goes."""
 
+import errno
+import os
 import shutil
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -11,19 +14,24 @@ import structlog
 from apps.core.errors import AlreadyDone, Permanent, SweepboardError
 from apps.workspaces.models import Workspace
 from apps.worktrees.domain.acts import JobFacts, Step, digest_of, refusals_of
-from apps.worktrees.domain.facts import Facts, Place
+from apps.worktrees.domain.facts import Facts, Place, shown
 from apps.worktrees.domain.table import OWN
 from apps.worktrees.models import Worktree
 from apps.worktrees.services.acts import noted
 from apps.worktrees.services.jobs import JobLook, jobs_now
 from apps.worktrees.services.looking import Tools, look_at_branches, look_at_checkout
+from apps.worktrees.services.remains import Remains, look_again
 
 log = structlog.get_logger(__name__)
+ASIDE = ".sweepboard-aside-"  # beside the worktree: what is deleted waits there until git has removed the rest
 
 
 @dataclass(frozen=True, slots=True)
 class CleanPlan:
-    """``refusals`` are all reasons against it, empty where it may go; ``goes`` sentences on what goes with it."""
+    """``refusals`` are all reasons against it, empty where it may go; ``goes`` sentences on what goes with it.
+
+    ``prunable`` are the paths of worktrees that are not there, whose records go too.
+    """
 
     facts: Facts
     jobs: JobFacts
@@ -32,6 +40,7 @@ class CleanPlan:
     steps: tuple[Step, ...]
     digest: str
     main: Path
+    prunable: tuple[str, ...] = ()
 
 
 def prepare_clean(
@@ -52,15 +61,21 @@ def prepare_clean(
         raise Permanent(f"{path} is no worktree of {repository.main}.")
     facts = look_at_checkout(entry, repository, tools, links_into=links_into, measure=False)
     running = jobs(path, now)
-    refusals = refusals_of(facts, running)
-    steps = _steps(facts, repository.main, tools)
-    digest = digest_of(
-        steps, [facts.head, *refusals, *(one.name for one in facts.resources if one.place is not Place.MISSING), nonce]
-    )
-    return CleanPlan(facts, running, refusals, _goes(facts, repository.prunable), steps, digest, repository.main)
+    overlooked = tools.git.overlooked(path) if facts.changes else ()
+    refusals = (*_linked(path), *refusals_of(facts, running, tuple(map(shown, overlooked))))
+    prunable = repository.prunable
+    steps = _steps(facts, repository.main, prunable, tools)
+    there = [one.name for one in facts.resources if one.place is not Place.MISSING]
+    digest = digest_of(steps, [facts.head, *refusals, *there, *prunable, nonce])
+    return CleanPlan(facts, running, refusals, _goes(facts, prunable), steps, digest, repository.main, prunable)
 
 
-def _steps(facts: Facts, main: Path, tools: Tools) -> tuple[Step, ...]:
+def _linked(path: Path) -> tuple[str, ...]:
+    """Git would empty the folder behind a link, and then fail at the link."""
+    return (f"{path} is a link to {path.readlink()}. Clean it up by hand.",) if path.is_symlink() else ()
+
+
+def _steps(facts: Facts, main: Path, prunable: tuple[str, ...], tools: Tools) -> tuple[Step, ...]:
     path = Path(facts.path)
     steps = [Step("delete", path=str(path / link), note="a link; what it leads to stays") for link in facts.links]
     steps += [
@@ -69,7 +84,8 @@ def _steps(facts: Facts, main: Path, tools: Tools) -> tuple[Step, ...]:
         if one.name in OWN and not one.tracked and one.place is Place.LOCAL
     ]
     steps.append(Step("git", argv=tuple(tools.git.argv(main, ["worktree", "remove", facts.path]))))
-    steps.append(Step("git", argv=tuple(tools.git.argv(main, ["worktree", "prune"]))))
+    if prunable:
+        steps.append(Step("git", argv=tuple(tools.git.argv(main, ["worktree", "prune"]))))
     return tuple(steps)
 
 
@@ -123,50 +139,70 @@ def clean_up(
 def _remove(plan: CleanPlan, tools: Tools) -> None:
     """Do the steps; where git will not remove it after all, what was deleted before is put back."""
     undo: list[Callable[[], object]] = []
+    aside: Path | None = None
     plain = len(tools.git.argv(plan.main, []))
     try:
-        for step in plan.steps:
+        aside = Path(tempfile.mkdtemp(dir=Path(plan.facts.path).parent, prefix=ASIDE))
+        for at, step in enumerate(plan.steps):
             if step.kind == "delete":
-                undo.append(_delete(Path(step.path)))
-            elif step.argv[plain:] == ("worktree", "prune"):
-                continue
-            else:
+                undo.append(_set_aside(Path(step.path), aside / str(at)))
+            elif step.argv[plain:] != ("worktree", "prune"):
                 tools.git.act(plan.main, list(step.argv[plain:]))
     except (SweepboardError, OSError) as error:
-        for back in reversed(undo):
-            _quietly(back, plan.facts.path)
-        why = error.strerror if isinstance(error, OSError) else error
-        raise Permanent(f"It was not cleaned up: {why} What was deleted before was put back.") from error
+        remains = look_again(plan.facts, plan.main, tools)
+        if not remains.gone:
+            raise Permanent(f"It was not cleaned up: {_why(error)} {_put_right(undo, aside, remains, plan)}") from error
+    if aside is not None:
+        shutil.rmtree(aside, ignore_errors=True)
     log.info("worktrees.cleaned", path=plan.facts.path, branch=plan.facts.branch)
+    _forget(plan, tools)
+
+
+def _forget(plan: CleanPlan, tools: Tools) -> None:
+    """Prune where exactly those records would go that were shown: what is not mounted just now may come back."""
+    if not plan.prunable:
+        return
     try:
-        tools.git.act(plan.main, ["worktree", "prune"])
+        gone = [str(one.path) for one in tools.git.entries(plan.main) if one.prunable]
+        if sorted(gone) == sorted(plan.prunable):
+            tools.git.act(plan.main, ["worktree", "prune"])
+        else:
+            log.warning("worktrees.prune.left", path=plan.facts.path, shown=plan.prunable, found=gone)
     except SweepboardError as error:
         log.warning("worktrees.prune.failed", path=plan.facts.path, error=str(error))
 
 
-def _delete(path: Path) -> Callable[[], object]:
-    """Delete a link, a file or a folder of files; return how it is put back."""
-    if path.is_symlink():
-        target = path.readlink()
-        path.unlink()
-        return lambda: path.symlink_to(target)
-    if path.is_dir():
-        held = {one.relative_to(path): one.read_bytes() for one in sorted(path.rglob("*")) if one.is_file()}
-        shutil.rmtree(path)
-        return lambda: _put_back(path, held)
-    data = path.read_bytes()
-    path.unlink()
-    return lambda: path.write_bytes(data)
+def _why(error: Exception) -> str:
+    return f"{error.strerror or error}." if isinstance(error, OSError) else str(error)
 
 
-def _put_back(folder: Path, held: dict[Path, bytes]) -> None:
-    for relative, data in held.items():
-        (folder / relative).parent.mkdir(parents=True, exist_ok=True)
-        (folder / relative).write_bytes(data)
+def _put_right(undo: Sequence[Callable[[], object]], aside: Path | None, remains: Remains, plan: CleanPlan) -> str:
+    """Put back what was deleted before git was asked; return what is there now, in sentences."""
+    is_back = Path(plan.facts.path).is_dir() or not undo
+    if is_back:
+        is_back = all([_quietly(one, plan.facts.path) for one in reversed(undo)])  # noqa: C419 - every one is tried
+    if is_back and aside is not None:
+        shutil.rmtree(aside, ignore_errors=True)
+    told = "What was deleted before was put back." if is_back else f"What was deleted before lies in {aside}."
+    return f"{remains.said} {told}".strip()
 
 
-def _quietly(back: Callable[[], object], path: str) -> None:
+def _set_aside(path: Path, kept: Path) -> Callable[[], object]:
+    """Move a link, a file or a folder away, whatever it is; return how it is put back. Nothing is opened for it."""
+    shutil.move(path, kept)
+    return lambda: _put_back(kept, path)
+
+
+def _put_back(kept: Path, path: Path) -> None:
+    if os.path.lexists(path):
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
+    shutil.move(kept, path)
+
+
+def _quietly(back: Callable[[], object], path: str) -> bool:
     try:
         back()
     except OSError as error:
         log.warning("worktrees.undo.failed", path=path, error=str(error))
+        return False
+    return True

@@ -1,6 +1,7 @@
 """A new worktree: its steps are shown first, then done all of them or undone, its handover last."""
 
 import os
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,17 +10,21 @@ from pathlib import Path
 import structlog
 
 from apps.core.errors import Permanent, SweepboardError
+from apps.core.git import GitRefused
 from apps.handovers.ports import WorkSource
 from apps.handovers.services.prefilling import prefill
 from apps.handovers.services.writing import Wish, Written, write_handover
 from apps.workspaces.models import Workspace
-from apps.worktrees.domain.acts import Step, digest_of, folder_name
+from apps.worktrees.domain.acts import Step, digest_of, folder_name, may_be_folder, readable
+from apps.worktrees.domain.facts import shown
 from apps.worktrees.domain.table import LOCAL, is_either, is_shared
 from apps.worktrees.ports import Entry
 from apps.worktrees.services.acts import noted
 from apps.worktrees.services.looking import Tools
 
 log = structlog.get_logger(__name__)
+_IS_THERE = re.compile(r"\balready (exists|checked out|used by|registered)\b")
+_BRANCH_IS_THERE = "a branch named"
 DEFAULT_FOLDER = "../{name}-worktrees"
 
 
@@ -74,7 +79,7 @@ def prepare_new(*, root: Path, wish: NewWish, tools: Tools, workspace: Workspace
     main = entries[0].path
     branch = wish.branch.strip()
     if not branch or not tools.git.may_be_branch(main, branch):
-        raise Permanent(f"'{branch}' cannot be the name of a branch. Write one such as feature/warm-restarts.")
+        raise Permanent(f"'{shown(branch)}' cannot be the name of a branch. Write one such as feature/warm-restarts.")
     refs = {one.name: one.sha for one in tools.git.refs(main)}
     _check_free(branch, entries, refs)
     path = _path(main, branch, wish.name, workspace)
@@ -105,9 +110,12 @@ def _check_free(branch: str, entries: Sequence[Entry], refs: dict[str, str]) -> 
 def _path(main: Path, branch: str, name: str, workspace: Workspace | None) -> Path:
     home = home_of(main, workspace)
     folder = name.strip() or folder_name(branch)
+    if not folder:
+        raise Permanent(f"{branch} gives the folder no name of plain letters; name one (`--name`).")
     path = home / folder
-    if not folder or folder in (".", "..") or "/" in folder or "\0" in folder or path.resolve().parent != home:
-        raise Permanent(f"'{folder}' cannot be the name of the folder; it lies in {home} and nowhere else.")
+    if not may_be_folder(folder) or path.resolve().parent != home:
+        told = shown(readable(folder))
+        raise Permanent(f"'{told}' cannot be the name of the folder; it lies in {home} and nowhere else.")
     if os.path.lexists(path):
         raise Permanent(f"{path} is there already. Name another folder, or take that one away.")
     return path
@@ -165,10 +173,10 @@ def new_worktree(
         return made[0].said
 
     _check_words(wish)
-    path = home_of(root, workspace) / (wish.name or folder_name(wish.branch))
     steps = _steps_shown(root, wish, tools, workspace)
-    noted(kind="new", workspace=workspace, path=path, branch=wish.branch, digest=digest, steps=steps, actor=actor,
-          now=now, act=act)  # fmt: skip
+    path = home_of(root, workspace) / readable(wish.name or folder_name(wish.branch))
+    noted(kind="new", workspace=workspace, path=path, branch=readable(wish.branch), digest=digest, steps=steps,
+          actor=actor, now=now, act=act)  # fmt: skip
     return made[0]
 
 
@@ -181,7 +189,7 @@ def _steps_shown(root: Path, wish: NewWish, tools: Tools, workspace: Workspace |
 
 
 def _check_words(wish: NewWish) -> None:
-    if not wish.focus.strip():
+    if not readable(wish.focus).strip():
         raise Permanent("A worktree needs its focus: one line on what it is for, which its CLAUDE.md carries.")
 
 
@@ -197,18 +205,19 @@ def _made(
         for step in prepared.steps:
             _do(step, prepared, tools, undo)
         began = prefill(checkout=prepared.path, store=tools.store, work=work, workspace=workspace)
-        action = wish.next_action.strip() or f"Read the focus and begin on {prepared.branch}"
+        focus = " ".join(readable(wish.focus).split())
+        action = readable(wish.next_action).strip() or f"Read the focus and begin on {prepared.branch}"
         written = write_handover(
-            wish=Wish(" ".join(wish.focus.split()), (action,), author=actor), prefill=began, store=tools.store, now=now,
-            actor=actor, workspace=workspace,
+            wish=Wish(focus, (action,), author=actor), prefill=began, store=tools.store, now=now, actor=actor,
+            workspace=workspace,
         )  # fmt: skip
     except BaseException as error:
-        for back in reversed(undo):
-            _quietly(back, prepared.path)
+        stays = [back for back in reversed(undo) if not _quietly(back, prepared.path)]
+        told = f"Not all of it could be undone; look at {prepared.path}." if stays else "All of it was undone."
         if isinstance(error, OSError):
-            raise Permanent(f"The worktree could not be made: {error.strerror}. All of it was undone.") from error
+            raise Permanent(f"The worktree could not be made: {error.strerror}. {told}") from error
         if isinstance(error, SweepboardError):
-            raise type(error)(f"{error} All of it was undone.") from error
+            raise type(error)(f"{error} {told}") from error
         raise
     log.info("worktrees.made", path=str(prepared.path), branch=prepared.branch, key=written.key)
     return Made(prepared.path, prepared.branch, written, f"{prepared.path} is made, with the handover {written.key}.")
@@ -217,12 +226,22 @@ def _made(
 def _do(step: Step, prepared: Prepared, tools: Tools, undo: list[Callable[[], object]]) -> None:
     path = Path(step.path)
     if step.kind == "git":
-        undo.append(lambda: _undo_add(prepared, tools))
-        tools.git.act(prepared.main, _arguments(step, tools, prepared.main))
+        _add(step, prepared, tools, undo)
     elif step.kind == "link":
         path.symlink_to(step.target)
     elif step.kind == "folder":
         path.mkdir(exist_ok=True)
+
+
+def _add(step: Step, prepared: Prepared, tools: Tools, undo: list[Callable[[], object]]) -> None:
+    refused = ""
+    try:
+        tools.git.act(prepared.main, _arguments(step, tools, prepared.main))
+    except GitRefused as error:
+        refused = str(error)
+        raise
+    finally:
+        undo.append(lambda: _undo_add(prepared, tools, refused))
 
 
 def _arguments(step: Step, tools: Tools, main: Path) -> list[str]:
@@ -230,14 +249,28 @@ def _arguments(step: Step, tools: Tools, main: Path) -> list[str]:
     return list(step.argv[len(tools.git.argv(main, [])) :])
 
 
-def _undo_add(prepared: Prepared, tools: Tools) -> None:
-    """Take the worktree away, and the branch where it was made here and still stands where it began."""
-    if os.path.lexists(prepared.path):
-        tools.git.act(prepared.main, ["worktree", "remove", "--force", "--force", str(prepared.path)])
-    if prepared.is_new:
+def _undo_add(prepared: Prepared, tools: Tools, refused: str) -> None:
+    """Take back what git made; what it ``refused`` because it was there already is another's, and stays."""
+    if not _IS_THERE.search(refused):
+        _undo_worktree(prepared, tools)
+    # Git makes the branch before it looks at the folder; it is deleted only where it still stands where it began.
+    if prepared.is_new and _BRANCH_IS_THERE not in refused:
         stands = {one.name: one.sha for one in tools.git.refs(prepared.main)}.get(f"refs/heads/{prepared.branch}")
         if stands == prepared.base_sha:
             tools.git.act(prepared.main, ["branch", "-D", "--", prepared.branch])
+
+
+def _undo_worktree(prepared: Prepared, tools: Tools) -> None:
+    entry = next((one for one in tools.git.entries(prepared.main) if one.path == prepared.path), None)
+    if entry is not None and not _is_ours(entry, prepared):
+        raise Permanent(f"{prepared.path} is another's by now.")
+    if entry is not None:
+        tools.git.act(prepared.main, ["worktree", "remove", "--force", "--force", str(prepared.path)])
+
+
+def _is_ours(entry: Entry, prepared: Prepared) -> bool:
+    """Tell whether git's entry at the path has our branch; an add that was killed early had not written it yet."""
+    return entry.branch == prepared.branch or (not entry.branch and entry.locked == "initializing")
 
 
 def _remove_empty(folder: Path) -> None:
@@ -245,8 +278,10 @@ def _remove_empty(folder: Path) -> None:
         folder.rmdir()
 
 
-def _quietly(back: Callable[[], object], path: Path) -> None:
+def _quietly(back: Callable[[], object], path: Path) -> bool:
     try:
         back()
     except (SweepboardError, OSError) as error:
         log.warning("worktrees.undo.failed", path=str(path), error=str(error))
+        return False
+    return True
