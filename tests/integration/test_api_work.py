@@ -228,3 +228,12 @@ def test_an_agent_cannot_be_taken_for_another_by_the_name_of_a_command() -> None
     number = Question.objects.get().pk
     assert api("coder-1").post(f"/questions/{number}/withdraw", {}).status_code == 422
     assert Pickup.objects.count() == 0
+
+
+@pytest.mark.parametrize("deadline", ["0001-01-01T00:00+14:00", "9999-12-31T23:59-14:00", "9999-12-31T23:59Z"])
+def test_a_deadline_at_the_rim_of_the_calendar_is_refused_and_takes_no_list_down(deadline: str) -> None:
+    client = api()
+    problem(client.post("/questions", {**QUESTION, "deadline": deadline}), 422)
+    assert client.get("/questions").json()["questions"] == []
+    kept = client.post("/questions", {**QUESTION, "deadline": "2026-05-04T23:00+02:00"})
+    assert kept.json()["deadline"] == "2026-05-04T21:00:00Z"

@@ -241,6 +241,8 @@ def test_an_answer_is_one_or_more_of_the_options_in_their_order(chosen: list[str
         ({"options": (Option("a", ""), Option("b", "Two"))}, "label of option 'a' is empty"),
         ({"title": " "}, "The question is empty"),
         ({"deadline": NOW.replace(tzinfo=None)}, "needs its time zone"),
+        ({"deadline": NOW.replace(year=1999)}, "years 2000 to 2100"),
+        ({"deadline": NOW.replace(year=9999)}, "years 2000 to 2100"),
     ],
 )
 def test_a_question_that_no_press_could_answer_is_refused(changes: dict[str, Any], said: str) -> None:

@@ -13,6 +13,7 @@ from apps.approvals.domain.errors import Refused
 from apps.approvals.domain.plans import check_words
 
 FEWEST, MOST = 2, 6
+FIRST_YEAR, LAST_YEAR = 2000, 2100  # of a deadline
 LONGEST_TITLE, LONGEST_CONTEXT, LONGEST_LABEL, LONGEST_CONSEQUENCE, LONGEST_NOTE = 300, 8000, 200, 1000, 4000
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,39}")
 
@@ -56,8 +57,16 @@ def check_question(draft: QuestionDraft) -> None:
         folded = [value.strip().casefold() for value in values]
         if doubled := next((value for value, key in zip(values, folded, strict=True) if folded.count(key) > 1), ""):
             raise Refused(f"Two options have the {what} '{doubled}'.")
-    if draft.deadline is not None and draft.deadline.tzinfo is None:
+    if draft.deadline is not None:
+        _check_deadline(draft.deadline)
+
+
+def _check_deadline(deadline: datetime) -> None:
+    """A moment at the rim of the calendar cannot be read in every time zone, and would take every list down."""
+    if deadline.tzinfo is None:
         raise Refused("A deadline needs its time zone, such as 2026-05-04T09:00Z.")
+    if not FIRST_YEAR <= deadline.year <= LAST_YEAR:
+        raise Refused(f"A deadline lies in the years {FIRST_YEAR} to {LAST_YEAR}; this one does not.")
 
 
 def _too_few_or_many(draft: QuestionDraft) -> str:
