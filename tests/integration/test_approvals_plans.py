@@ -255,6 +255,17 @@ def test_a_final_report_without_every_command_is_refused_naming_the_missing_ones
     assert [what for what, _ in acts(made)] == ["plan.posted", "plan.approved", "plan.deployed"]
 
 
+@pytest.mark.parametrize("command", ["rm \ud800", "rm \x00", "x" * 3_000_000, "ls\u202e", "a\nb", " "])
+def test_a_result_whose_command_no_page_could_show_is_refused(command: str) -> None:
+    made = approved()
+    with pytest.raises(Refused, match="The command of result 3"):
+        finish_deploy(plan=made, results=(*RESULTS, Result(command, 0)), by=CODER, now=LATER)
+    many = tuple(Result(f"test {number}", 0) for number in range(99))
+    with pytest.raises(Refused, match="100 results at the most"):
+        finish_deploy(plan=made, results=(*RESULTS, *many), by=CODER, now=LATER)
+    assert not FinalReport.objects.exists()
+
+
 def test_a_deploy_whose_validation_failed_is_failed_and_may_be_posted_again() -> None:
     made = approved()
     done = finish_deploy(plan=made, results=(RESULTS[0], Result("pytest -q tests", 2)), by=CODER, now=LATER)

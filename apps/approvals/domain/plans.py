@@ -61,7 +61,7 @@ class Draft:
 
 def check_draft(draft: Draft) -> None:
     """Raise ``Refused`` with a sentence that says what is missing, unless the plan can be shown to a person."""
-    _check_line("The plan's title", draft.title, LONGEST_TITLE)
+    check_line("The plan's title", draft.title, LONGEST_TITLE)
     _check_gate(draft)
     if not draft.steps:
         raise Refused("A plan needs at least one step, each with the command that shows that it is done.")
@@ -72,7 +72,7 @@ def check_draft(draft: Draft) -> None:
         check_words(f"Step {number}", step.text, LONGEST)
         if names_nothing(step.command):
             raise Refused(f"Step {number} ('{step.text[:60]}') has no validation command: name the one that proves it.")
-        _check_line(f"The validation command of step {number}", step.command, LONGEST)
+        check_line(f"The validation command of step {number}", step.command, LONGEST)
     for name, parts in _many(draft)[1:]:
         for part in parts:
             check_words(f"One of the {name}", part, LONGEST)
@@ -92,7 +92,7 @@ def _check_gate(draft: Draft) -> None:
     if draft.kind is Kind.FEATURE and not any(not names_nothing(one) for one in draft.acceptance_tests):
         raise Refused("A feature begins with its acceptance tests: name them in 'acceptance_tests' first.")
     if draft.failing_test:
-        _check_line("The failing test", draft.failing_test, LONGEST)
+        check_line("The failing test", draft.failing_test, LONGEST)
 
 
 def names_nothing(text: str) -> bool:
@@ -110,7 +110,8 @@ def check_words(what: str, text: object, longest: int) -> None:
         raise Refused(f"{what} holds a character that cannot be seen (U+{ord(found[0]):04X}): take it out.")
 
 
-def _check_line(what: str, text: str, longest: int) -> None:
+def check_line(what: str, text: str, longest: int) -> None:
+    """Raise unless ``text`` is words as ``check_words`` wants them, on one line."""
     check_words(what, text, longest)
     if "\n" in text:
         raise Refused(f"{what} is one line.")
