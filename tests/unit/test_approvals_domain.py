@@ -1,5 +1,6 @@
 """Plans, states, reports and answers as pure values."""
 
+import time
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any, get_type_hints
@@ -102,8 +103,17 @@ def test_two_plans_have_one_hash_only_if_they_are_one(one: Draft, other: Draft) 
 @given(texts, texts)
 def test_a_difference_gives_both_texts_back(before: str, after: str) -> None:
     told = difference(before, after)
+    assert told is not None
     assert [one.text for one in told if one.mark != "+"] == before.splitlines()
     assert [one.text for one in told if one.mark != "-"] == after.splitlines()
+
+
+def test_a_text_that_would_take_long_to_compare_is_not_compared_and_a_shorter_one_takes_no_time() -> None:
+    long = [[f"{'train the model again ' * 3}{number * turn % 1997}" for number in range(2000)] for turn in (1, 7)]
+    begun = time.perf_counter()
+    assert difference(*("\n".join(lines) for lines in long))
+    assert difference("\n".join(long[0]), "\n".join([*long[1], "one more"])) is None
+    assert time.perf_counter() - begun < 3
 
 
 @given(st.text(max_size=50), st.integers(0, 3))
