@@ -237,3 +237,14 @@ def test_a_deadline_at_the_rim_of_the_calendar_is_refused_and_takes_no_list_down
     assert client.get("/questions").json()["questions"] == []
     kept = client.post("/questions", {**QUESTION, "deadline": "2026-05-04T23:00+02:00"})
     assert kept.json()["deadline"] == "2026-05-04T21:00:00Z"
+
+
+@pytest.mark.parametrize("status", [False, True, "0", 0.0])
+def test_an_exit_status_that_is_no_number_is_refused_and_never_taken_for_a_pass(status: object) -> None:
+    plan, client = approvals.approved(now=utcnow()), api()
+    told = problem(client.post(f"/plans/{plan.pk}/progress", {"step": 1, "exit_status": status}), 422)
+    assert told["errors"][0]["field"] == "exit_status"
+    results = [{"command": one, "exit_status": status} for one in ("pytest -q tests/test_warmup.py", "pytest -q tests")]
+    problem(client.post(f"/plans/{plan.pk}/final-report", {"results": results}), 422)
+    problem(client.post(f"/plans/{plan.pk}/progress", {"step": True, "exit_status": 0}), 422)
+    assert client.get(f"/plans/{plan.pk}/status", wait="0").json()["state"] == "approved"
