@@ -2,6 +2,7 @@
 
 from django.urls import URLPattern, path
 
+from apps.api.acts.registry import ACTS
 from apps.api.http.api import api
 from apps.api.http.door import guarded
 from apps.api.views import docs, mcp_absent, tokens
@@ -10,10 +11,11 @@ app_name = "tokens"
 
 
 def _operations() -> list[URLPattern]:
-    """The API's operations, each behind the door, where tokens are checked."""
+    """The API's operations, each behind the door, where tokens are checked; an address has one POST at the most."""
     found = [one for one in api.urls[0] if isinstance(one, URLPattern) and one.name != "api-root"]
+    outside = {str(one.pattern) for one in found if one.name in ACTS and ACTS[one.name].outside}
     for pattern in found:
-        pattern.callback = guarded(pattern.callback)
+        pattern.callback = guarded(pattern.callback, outside=str(pattern.pattern) in outside)
     return [path(f"api/v1/{one.pattern}", one.callback, name=f"api-{one.name}") for one in found]
 
 

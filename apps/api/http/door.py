@@ -29,13 +29,16 @@ ACCEPTED, COME_AGAIN = 202, 3  # seconds after which something that is being loo
 View = Callable[..., HttpResponseBase]
 
 
-def guarded(view: View) -> View:
-    """Return a view of the API behind the door; session and CSRF play no part, since only a token opens it."""
+def guarded(view: View, *, outside: bool = False) -> View:
+    """Return a view of the API behind the door; session and CSRF play no part, since only a token opens it.
+
+    ``outside`` says that its POST writes files: see ``services.once``.
+    """
 
     @wraps(view)
     def opened(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         try:
-            return _finished(request, _let_in(request, view, args, kwargs))
+            return _finished(request, _let_in(request, view, args, kwargs, outside=outside))
         except SweepboardError as error:
             return as_response(problem_of(error))
         except Exception as error:
@@ -47,7 +50,7 @@ def guarded(view: View) -> View:
     return opened
 
 
-def _let_in(request: HttpRequest, view: View, args: Any, kwargs: Any) -> HttpResponse:
+def _let_in(request: HttpRequest, view: View, args: Any, kwargs: Any, *, outside: bool) -> HttpResponse:
     now = utcnow()
     caller = caller_of(request.headers.get("Authorization", ""), now)
     sort: Any = "reads" if request.method in READS else "writes"
@@ -63,7 +66,7 @@ def _let_in(request: HttpRequest, view: View, args: Any, kwargs: Any) -> HttpRes
         key = request.headers.get("Idempotency-Key")
         if request.method != "POST" or key is None:
             return ask(caller)
-        return _once(request, caller, key, ask)
+        return _once(request, caller, key, ask, outside=outside)
 
 
 def _check_text(request: HttpRequest) -> None:
@@ -74,7 +77,9 @@ def _check_text(request: HttpRequest) -> None:
         raise Problem(Kind.TOO_LARGE, f"A request has {LARGEST} bytes at the most.")
 
 
-def _once(request: HttpRequest, caller: Caller, key: str, ask: Callable[[Caller], HttpResponse]) -> HttpResponse:
+def _once(
+    request: HttpRequest, caller: Caller, key: str, ask: Callable[[Caller], HttpResponse], *, outside: bool
+) -> HttpResponse:
     parts = (str(request.method).encode(), request.get_full_path().encode(), request.body)
     fingerprint = hashlib.sha256(b"\n".join(parts)).hexdigest()
 
@@ -87,7 +92,7 @@ def _once(request: HttpRequest, caller: Caller, key: str, ask: Callable[[Caller]
         again = response.status_code == ACCEPTED or "Retry-After" in response
         return Answer(response.status_code, body, kind, ask_again=again)
 
-    told = once(token=caller.token, key=key, fingerprint=fingerprint, clock=utcnow, act=act)
+    told = once(token=caller.token, key=key, fingerprint=fingerprint, clock=utcnow, act=act, outside=outside)
     if not told.replayed:
         return made[0]
     response = HttpResponse(told.body, status=told.status, content_type=told.content_type)
