@@ -14,9 +14,13 @@ from apps.api import limits
 from apps.api.domain.tokens import Scope
 from apps.api.models import KeptAnswer, Token
 from apps.api.services.once import LEASE, Answer, Claim, once
+from apps.api.tasks import forget_answers
 from apps.approvals.models import Question
+from apps.approvals.services.deciding import approve_plan
 from apps.audit.models import AuditEvent
+from apps.config.schedule import beat_schedule
 from apps.core.clock import utcnow
+from tests.factories import approvals
 from tests.factories.tokens import Api, api, token
 
 QUESTION = {"title": "Which schedule do we keep?", "options": [{"label": "linear"}, {"label": "cosine"}]}
@@ -124,6 +128,32 @@ def test_a_key_is_forgotten_after_a_day() -> None:
     client.post("/questions", QUESTION, key="k1")
     KeptAnswer.objects.update(first_at=utcnow() - timedelta(hours=25))
     assert client.post("/questions", {**QUESTION, "title": "Another one?"}, key="k1").status_code == 201
+
+
+def test_answers_older_than_a_day_are_deleted_of_tokens_that_come_no_more_too() -> None:
+    api().post("/questions", QUESTION, key="k1")
+    KeptAnswer.objects.update(first_at=utcnow() - timedelta(hours=25))
+    api("coder-2").post("/questions", QUESTION, key="k1")
+    assert beat_schedule()["forget-answers"]["task"] == forget_answers.name
+    forget_answers()
+    assert [one.token.name for one in KeptAnswer.objects.all()] == ["coder-2"]
+
+
+def test_a_refusal_is_not_kept_so_that_the_same_key_is_heard_after_the_approval() -> None:
+    plan, client = approvals.plan(now=utcnow()), api()
+    told = {"step": 1, "exit_status": 0}
+    assert "not approved" in problem(client.post(f"/plans/{plan.pk}/progress", told, key="k1"), 422)["detail"]
+    assert KeptAnswer.objects.count() == 0
+    approve_plan(plan=plan, shown_sha256=plan.sha256, by=approvals.person(), now=utcnow())
+    assert client.post(f"/plans/{plan.pk}/progress", told, key="k1").status_code == 201
+
+
+def test_the_secret_of_a_webhook_is_told_again_to_whoever_sends_again_and_kept_in_no_answer() -> None:
+    client, asked = api(), {**QUESTION, "webhook": "https://example.org/hook"}
+    first = client.post("/questions", asked, key="k1")
+    assert first.json()["webhook_secret"]
+    assert first.json()["webhook_secret"] not in KeptAnswer.objects.get().body
+    assert client.post("/questions", asked, key="k1").content == first.content
 
 
 def test_the_same_request_while_it_is_under_way_is_told_so() -> None:

@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+import re
 from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
@@ -9,6 +10,8 @@ from apps.core.errors import Permanent
 
 FIRST_WAIT = timedelta(seconds=5)
 LONGEST_WAIT = timedelta(hours=1)
+# Inside a text of JSON the quotes would have a backslash before them, so that no text can pass for it.
+_TOLD = re.compile(r'("webhook_secret": ?")([0-9a-f]*)(")')
 
 
 def check_url(url: str) -> None:
@@ -27,6 +30,21 @@ def check_url(url: str) -> None:
 def secret_from(key: str, nonce: str) -> str:
     """Return the secret of one webhook, 64 hex digits: made of the server's key, so that none is kept."""
     return hmac.new(key.encode(), f"sweepboard webhook {nonce}".encode(), hashlib.sha256).hexdigest()
+
+
+def without_secret(body: str) -> str:
+    """Return a JSON answer as it is kept, without the secret that it told."""
+    return _TOLD.sub(r"\1\3", body)
+
+
+def with_secret(body: str, secret: str) -> str:
+    """Return a kept JSON answer as it was told."""
+    return _TOLD.sub(rf"\g<1>{secret}\3", body)
+
+
+def lacks_secret(body: str) -> bool:
+    found = _TOLD.search(body)
+    return found is not None and not found[2]
 
 
 def signature_of(secret: str, body: bytes) -> str:

@@ -17,7 +17,9 @@ import structlog
 from django.db import IntegrityError, transaction
 
 from apps.api.domain.problems import Kind, Problem
+from apps.api.domain.webhooks import without_secret
 from apps.api.models import KeptAnswer, Token
+from apps.api.services.webhooks import as_told
 
 log = structlog.get_logger(__name__)
 KEPT = timedelta(hours=24)
@@ -64,14 +66,15 @@ def once(
     """Carry ``act`` out and keep its answer, or return the one that was kept for this key.
 
     ``outside`` says that the act writes files: no transaction is open while it does, and none takes them back.
-    ``Problem`` 422 where the key stands for another request, 409 while the same one is under way. An answer of 500 and
-    more is not kept and nothing that was done stays, so that the request may be sent again.
+    ``Problem`` 422 where the key stands for another request, 409 while the same one is under way. A refusal is not
+    kept, because it may stand for this moment only: the request may be sent again. Of 500 and more nothing stays that
+    was done.
     """
     if not 1 <= len(key) <= LONGEST_KEY or not key.isprintable():
         raise Problem(Kind.INVALID, f"An idempotency key has 1 to {LONGEST_KEY} characters that can be seen.")
     row, repeated = _claimed(token, key, fingerprint, clock(), OUTSIDE_LEASE if outside else LEASE)
     if row.status is not None:
-        return Answer(row.status, row.body, row.content_type, replayed=True)
+        return Answer(row.status, as_told(row.body), row.content_type, replayed=True)
     try:
         answer = _carried_out(row, act, Claim(row.first_at, repeated), outside=outside)
     except _Lost as error:
@@ -79,9 +82,18 @@ def once(
     except BaseException:
         _let_go(row)
         raise
-    if answer.status >= 500 or answer.ask_again:
+    if not _is_kept(answer):
         _let_go(row)
     return answer
+
+
+def _is_kept(answer: Answer) -> bool:
+    return 200 <= answer.status < 300 and not answer.ask_again
+
+
+def forget_answers(now: datetime) -> int:
+    """Delete the answers of every token that are older than a day, and return how many there were."""
+    return KeptAnswer.objects.filter(first_at__lt=now - KEPT).delete()[0]
 
 
 def _carried_out(row: KeptAnswer, act: Callable[[Claim], Answer], claim: Claim, *, outside: bool) -> Answer:
@@ -126,10 +138,9 @@ def _taken_over(held: KeptAnswer, now: datetime, lease: timedelta) -> KeptAnswer
 def _keep(row: KeptAnswer, answer: Answer) -> None:
     if answer.status >= 500:
         transaction.set_rollback(True)
+    if not _is_kept(answer):
         return
-    if answer.ask_again:
-        return
-    told = {"status": answer.status, "body": answer.body, "content_type": answer.content_type}
+    told = {"status": answer.status, "body": without_secret(answer.body), "content_type": answer.content_type}
     if KeptAnswer.objects.filter(pk=row.pk, claim=row.claim, status=None).update(**told) != 1:
         raise _Lost
 
