@@ -238,6 +238,18 @@ def test_progress_is_kept_per_step_with_its_output_bounded() -> None:
     assert made.expires_at == LATER + timedelta(hours=72), "a plan that moves on does not expire"
 
 
+@pytest.mark.parametrize(
+    "other", [{"step": 2}, {"exit_status": 1}, {"output": "2 passed"}, {"remark": "late"}, {"by": Agent("coder-2")}]
+)
+def test_a_key_of_a_report_stands_for_nothing_else(other: dict[str, Any]) -> None:
+    told: dict[str, Any] = {"plan": approved(), "step": 1, "by": CODER, "now": LATER, "exit_status": 0, "key": "k1"}
+    first = report_progress(**told, output="1 passed")
+    assert report_progress(**told, output="1 passed") == first
+    with pytest.raises(Refused, match="The key 'k1' stands for another report, of step 1 by coder-1"):
+        report_progress(**{**told, "output": "1 passed", **other})
+    assert StepReport.objects.count() == 1
+
+
 def test_a_final_report_without_every_command_is_refused_naming_the_missing_ones() -> None:
     made = approved()
     with pytest.raises(Refused, match=r"lacks the result of 'pytest -q tests/test_warmup.py'; 'pytest -q tests':"):

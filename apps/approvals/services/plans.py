@@ -88,7 +88,7 @@ def revise_plan(*, plan: Plan, draft: Draft, by: Actor, now: datetime, key: str 
     try:
         return _revise(plan, draft, who, key, now)
     except IntegrityError as error:
-        if held := PlanVersion.objects.filter(plan=plan, key=key).first():
+        if held := _revised_before(plan, key, sha_of(text_of(draft))):
             return held
         raise Refused("Another open plan of this handover says exactly this.") from error
 
@@ -98,11 +98,7 @@ def _revise(plan: Plan, draft: Draft, who: dict[str, str], key: str, now: dateti
     plan = locked(plan)
     before = newest(plan)
     sha256 = sha_of(text_of(draft))
-    if held := PlanVersion.objects.filter(plan=plan, key=key).first():
-        if held.sha256 != sha256:
-            raise Refused(
-                f"The key '{key}' stands for version {held.number}, which says something else: use a new key."
-            )
+    if held := _revised_before(plan, key, sha256):
         return held
     stands = standing(plan, before)
     check_can_revise(stands)
@@ -115,6 +111,13 @@ def _revise(plan: Plan, draft: Draft, who: dict[str, str], key: str, now: dateti
     touch(plan, state=PlanState.POSTED.value, moved_at=now, expires_at=expiry(now, hours), **values)
     note(plan, "revised", who, sha256=sha256, version=version.number)
     return version
+
+
+def _revised_before(plan: Plan, key: str, sha256: str) -> PlanVersion | None:
+    held = PlanVersion.objects.filter(plan=plan, key=key).first()
+    if held is not None and held.sha256 != sha256:
+        raise Refused(f"The key '{key}' stands for version {held.number}, which says something else: use a new key.")
+    return held
 
 
 def _void(plan: Plan, version: PlanVersion, who: dict[str, str], now: datetime) -> None:
