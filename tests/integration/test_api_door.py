@@ -52,6 +52,14 @@ def test_every_refusal_is_a_problem_with_a_sentence() -> None:
     assert problem(client.post("/questions", {"title": "x" * (2 << 20)}), 413)
 
 
+def test_a_length_that_is_no_number_is_refused() -> None:
+    client = api()
+    for length in ("abc", "-1", "²"):
+        told = client.client.get("/api/v1/plans", CONTENT_LENGTH=length)
+        assert "Content-Length" in problem(told, 422)["detail"]
+    problem(client.client.get("/api/v1/plans", CONTENT_LENGTH="9" * 5000), 413)
+
+
 def test_a_405_names_what_the_address_takes() -> None:
     answer = api().client.delete("/api/v1/plans")
     assert set(answer["Allow"].split(", ")) == {"GET", "POST"}

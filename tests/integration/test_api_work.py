@@ -6,8 +6,13 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.test import Client
 
 from apps.api.acts import waiting
+from apps.api.callers import caller_with
+from apps.api.domain.cursors import cursor_of
+from apps.api.domain.problems import Problem
+from apps.api.mcp.calling import called
 from apps.api.models import KeptAnswer
 from apps.approvals.actors import Agent
 from apps.approvals.models import Comment, Plan, Question
@@ -248,3 +253,18 @@ def test_an_exit_status_that_is_no_number_is_refused_and_never_taken_for_a_pass(
     problem(client.post(f"/plans/{plan.pk}/final-report", {"results": results}), 422)
     problem(client.post(f"/plans/{plan.pk}/progress", {"step": True, "exit_status": 0}), 422)
     assert client.get(f"/plans/{plan.pk}/status", wait="0").json()["state"] == "approved"
+
+
+def test_a_day_that_is_none_is_refused_and_one_at_the_rim_of_the_calendar_is_no_crash(
+    checkout: Path, viewer: Client
+) -> None:
+    client = api()
+    for name in ("since", "until"):
+        for day in ("2026-02-31", "9999-12-31", "0001-01-01"):
+            assert problem(client.get("/handovers", **{name: day}), 422)["errors"][0]["field"] == name
+            assert viewer.get("/handovers", {name: day}).status_code == 200
+            with pytest.raises(Problem, match="no day of the calendar"):
+                called(caller_with(token(f"t{name}{day}")[1], utcnow()), "search_handovers", {name: day})
+    assert client.get("/handovers", since="2026-05-04", until="2026-05-04").status_code == 200
+    for moment in ("0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "2026-05-04T00:00:00"):
+        problem(client.get("/handovers", cursor=cursor_of("handovers", (moment, 1))), 422)

@@ -73,7 +73,10 @@ def _check_text(request: HttpRequest) -> None:
     """A database takes no NUL, in an address or in a body; a body has a size."""
     if "\x00" in unquote(request.get_full_path()):
         raise Problem(Kind.INVALID, "The address holds a NUL character: take it out.")
-    if int(request.META.get("CONTENT_LENGTH") or 0) > LARGEST or len(request.body) > LARGEST:
+    length = request.META.get("CONTENT_LENGTH") or "0"
+    if not (length.isascii() and length.isdigit()):
+        raise Problem(Kind.INVALID, "The request's Content-Length is no number.")
+    if len(length) > len(str(LARGEST)) or int(length) > LARGEST or len(request.body) > LARGEST:
         raise Problem(Kind.TOO_LARGE, f"A request has {LARGEST} bytes at the most.")
 
 
