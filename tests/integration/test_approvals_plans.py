@@ -65,6 +65,21 @@ def test_a_request_that_is_sent_again_makes_one_plan() -> None:
     assert (Plan.objects.count(), PlanVersion.objects.count()) == (2, 2)
 
 
+def test_a_plan_on_a_handover_that_is_over_is_refused_naming_what_to_go_on_with() -> None:
+    newer = handover("HO-20261104-0900-ffffff")
+    for number, (state, after, said) in enumerate([
+        ("gone", None, "is gone"), ("gone", newer, "go on with that one"), ("archived", None, "Bring it back first"),
+        ("archived", newer, f"{newer.key} came after"), ("superseded", newer, f"{newer.key} came after .* on that one"),
+    ]):  # fmt: skip
+        old = handover(f"HO-20261103-1405-a1b2c{number}", state=state, superseded_by=after, workspace=newer.workspace)
+        with pytest.raises(Refused, match=said):
+            plan(old)
+    made = plan(newer)
+    newer.state = "archived"
+    newer.save()
+    assert create_plan(handover=newer, draft=draft(), by=CODER, now=NOW) == made, "the same plan again is no new one"
+
+
 def test_the_database_itself_takes_no_second_open_plan_of_a_text_and_no_second_approval() -> None:
     made = approved()
     double = {name: getattr(made, name) for name in ("handover", "title", "kind", "sha256", "by", "by_kind")}

@@ -15,6 +15,7 @@ from apps.approvals.domain.states import OPEN, PlanState, check_can_revise, expi
 from apps.approvals.domain.text import sha_of, text_of
 from apps.approvals.models import Comment, Plan, PlanVersion, content_of
 from apps.approvals.services.common import key_or_new, locked, named, newest, note, standing, touch
+from apps.handovers.domain.states import came_after, why_not_begun
 from apps.handovers.models import Handover
 
 log = structlog.get_logger(__name__)
@@ -24,7 +25,8 @@ def create_plan(*, handover: Handover, draft: Draft, by: Actor, now: datetime, k
     """Post a plan on a handover; it waits for a person then.
 
     The same ``key`` of the same caller makes one plan, however often it is sent, and so does the same text on one
-    handover. ``Refused`` where something is missing, or where the key stands for another plan.
+    handover. ``Refused`` where something is missing, where the key stands for another plan, or where the handover is
+    gone, in the archive or superseded.
     """
     check_draft(draft)
     who, text = named(by), text_of(draft)
@@ -50,8 +52,17 @@ def _posted_before(handover: Handover, who: dict[str, str], key: str, sha256: st
     return same
 
 
+def _check_handover(handover: Handover) -> None:
+    newer = handover.superseded_by.key if handover.superseded_by else ""
+    if why := why_not_begun(handover.key, handover.state, newer):
+        raise Refused(why)
+    if after := came_after(handover.key, handover.state, newer):
+        raise Refused(f"{after} Post the plan on that one.")
+
+
 @transaction.atomic
 def _create(handover: Handover, draft: Draft, who: dict[str, str], key: str, now: datetime) -> Plan:
+    _check_handover(handover)
     sha256 = sha_of(text_of(draft))
     plan = Plan.objects.create(
         handover=handover,
