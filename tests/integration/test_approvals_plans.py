@@ -232,6 +232,15 @@ def test_a_plan_expires_by_policy_and_is_approved_only_after_it_was_posted_again
         report_progress(plan=made, step=1, by=CODER, now=LATER + timedelta(hours=1))
 
 
+def test_a_second_press_after_the_plan_expired_does_not_say_that_it_is_approved() -> None:
+    made, mia = plan(), person(username="mia")
+    first = approve_plan(plan=made, shown_sha256=made.sha256, by=mia, now=NOW)
+    assert approve_plan(plan=made, shown_sha256=made.sha256, by=mia, now=LATER) == first
+    for who in (mia, person()):
+        with pytest.raises(Refused, match="expired on"):
+            approve_plan(plan=made, shown_sha256=made.sha256, by=who, now=NOW + timedelta(hours=72))
+
+
 # Deploying
 
 
