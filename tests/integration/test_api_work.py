@@ -20,6 +20,7 @@ from apps.approvals.services.deciding import approve_plan
 from apps.approvals.services.questions import answer_question
 from apps.audit.models import AuditEvent
 from apps.core.clock import utcnow
+from apps.core.permissions import Role
 from apps.handovers.models import Handover, Pickup
 from apps.workspaces.models import Workspace
 from tests.factories import approvals
@@ -131,7 +132,7 @@ def test_a_plan_goes_from_posting_to_its_final_report_and_a_person_approves_in_b
 
 
 def test_a_revision_makes_an_approval_void() -> None:
-    plan = approvals.approved(now=utcnow())
+    plan = approvals.approved(now=utcnow(), by=Agent("agent:coder-1"))
     told = api().post(f"/plans/{plan.pk}/versions", {**PLAN, "title": "Something else"})
     assert told.status_code == 201, told.content
     assert (told.json()["version"], told.json()["approval_void"], told.json()["may_deploy"]) == (2, True, False)
@@ -268,3 +269,16 @@ def test_a_day_that_is_none_is_refused_and_one_at_the_rim_of_the_calendar_is_no_
     assert client.get("/handovers", since="2026-05-04", until="2026-05-04").status_code == 200
     for moment in ("0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "2026-05-04T00:00:00"):
         problem(client.get("/handovers", cursor=cursor_of("handovers", (moment, 1))), 422)
+
+
+def test_only_whoever_posted_a_plan_and_an_admins_own_token_revise_it() -> None:
+    handover, author = approvals.handover(), api()
+    number = author.post("/plans", {**PLAN, "handover": handover.key}).json()["plan"]
+    approve_plan(plan=Plan.objects.get(), shown_sha256=Plan.objects.get().sha256, by=approvals.person(), now=utcnow())
+    newer = {**PLAN, "title": "Another way"}
+    assert "who posted it" in problem(api("coder-2").post(f"/plans/{number}/versions", newer), 422)["detail"]
+    assert "admin" in problem(api("mine", kind="person").post(f"/plans/{number}/versions", newer), 403)["detail"]
+    assert author.get(f"/plans/{number}/status").json()["may_deploy"]
+    chief = api("chief", kind="person", role=Role.ADMIN)
+    assert chief.post(f"/plans/{number}/versions", newer).json()["version"] == 2
+    assert author.post(f"/plans/{number}/versions", PLAN).json()["version"] == 3

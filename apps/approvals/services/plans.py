@@ -92,7 +92,7 @@ def revise_plan(*, plan: Plan, draft: Draft, by: Actor, now: datetime, key: str 
     """Post a new text of a plan; an approval of the old one is void from then on, and the plan waits anew.
 
     The same text again changes nothing, unless the plan expired or failed: then it waits anew. A ``key`` that was used
-    before returns the version that it made.
+    before returns the version that it made. ``Refused`` for an agent that did not post the plan.
     """
     check_draft(draft)
     who, key = named(by), key_or_new(key)
@@ -107,6 +107,11 @@ def revise_plan(*, plan: Plan, draft: Draft, by: Actor, now: datetime, key: str 
 @transaction.atomic
 def _revise(plan: Plan, draft: Draft, who: dict[str, str], key: str, now: datetime) -> PlanVersion:
     plan = locked(plan)
+    # Another agent's version would void an approval, and be carried out under the name of whoever posted the plan.
+    if who["by_kind"] == Agent.kind and (plan.by_kind, plan.by) != (who["by_kind"], who["by"]):
+        raise Refused(
+            f"Only {plan.by}, who posted it, revises plan {plan.pk}: comment on it, or post a plan of your own."
+        )
     before = newest(plan)
     sha256 = sha_of(text_of(draft))
     if held := _revised_before(plan, key, sha256):
