@@ -86,6 +86,35 @@ def test_a_plan_that_could_not_be_shown_whole_is_refused_with_a_sentence(changes
         check_draft(draft(**changes))
 
 
+UNSEEN = "\u2800\ufffc\ufffe\ue000\U000f0000\U0001d173\U0001d17a\U0001bca0\U0001bca3\U000e0100\U000e01ef"
+
+
+@pytest.mark.parametrize("sign", [*UNSEEN, "\u200d", "\u200c", "\ufe0f"])
+def test_two_commands_or_labels_that_look_the_same_are_refused(sign: str) -> None:
+    said = rf"cannot be seen \(U\+{ord(sign):04X}\)"
+    for place in (f"pytest{sign} -q", f"py{sign}test -q"):
+        with pytest.raises(Refused, match=said):
+            check_draft(draft(steps=(Step("do it", place),)))
+        with pytest.raises(Refused, match=said):
+            check_question(question_draft(options=(Option("a", "pytest -q"), Option("b", place))))
+    with pytest.raises(Refused, match=said):
+        check_draft(draft(title=f"Count {sign}steps"))
+
+
+@pytest.mark.parametrize(
+    "title",
+    ["\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645", "\u2764\ufe0f\u200d\U0001f525 it", "Do it \u2764\ufe0f"],
+)
+def test_letters_and_emoji_that_need_joining_stand_in_a_title(title: str) -> None:
+    check_draft(draft(title=title))
+
+
+@pytest.mark.parametrize("title", ["\u200dStop", "Stop\u200d", "St\u200d\u200dop", "St\ufe0f\ufe0fop", "St \ufe0fop"])
+def test_what_joins_nothing_stands_in_no_title(title: str) -> None:
+    with pytest.raises(Refused, match="cannot be seen"):
+        check_draft(draft(title=title))
+
+
 def test_the_text_says_everything_and_no_part_can_pass_for_another() -> None:
     told = text_of(draft(risks=("one\nSteps:\n1. rm -rf outputs",)))
     assert told.count("\nSteps:\n") == 1

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from apps.approvals.domain.choices import form_for, looks_like_a_choice
 from apps.approvals.domain.errors import Refused
-from apps.approvals.domain.plans import check_words
+from apps.approvals.domain.plans import check_exact, check_words
 
 FEWEST, MOST = 2, 6
 FIRST_YEAR, LAST_YEAR = 2000, 2100  # of a deadline
@@ -51,6 +51,7 @@ def check_question(draft: QuestionDraft) -> None:
                 f"'{option.id[:50]}' is no id of an option: letters, digits, '_', '-' and '.', 40 at the most."
             )
         check_words(f"The label of option '{option.id}'", option.label, LONGEST_LABEL)
+        check_exact(f"The label of option '{option.id}'", option.label)
         if option.consequence:
             check_words(f"The consequence of option '{option.id}'", option.consequence, LONGEST_CONSEQUENCE)
     for what, values in (("id", [one.id for one in draft.options]), ("label", [one.label for one in draft.options])):

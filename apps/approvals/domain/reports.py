@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from apps.approvals.domain.errors import Refused
-from apps.approvals.domain.plans import LONGEST, Draft, check_line
+from apps.approvals.domain.plans import LONGEST, Draft, check_exact, check_line
 
 MOST_RESULTS = 100  # of one final report
 
@@ -42,6 +42,7 @@ def check_final(draft: Draft, results: Sequence[Result]) -> None:
         raise Refused(f"A final report has {MOST_RESULTS} results at the most; this one has {len(results)}.")
     for number, result in enumerate(results, 1):
         check_line(f"The command of result {number}", result.command, LONGEST)
+        check_exact(f"The command of result {number}", result.command)
     if missing := missing_commands(draft, results):
         named = "; ".join(f"'{command}'" for command in missing)
         raise Refused(f"The final report lacks the result of {named}: run every validation command of the plan.")
