@@ -1,6 +1,7 @@
 """The agents' door: the pages of tokens, the JSON API, and what answers where MCP is not served."""
 
-from django.urls import URLPattern, path
+from django.urls import URLPattern, path, register_converter
+from django.urls.converters import StringConverter
 
 from apps.api.acts.registry import ACTS
 from apps.api.http.api import api
@@ -8,6 +9,15 @@ from apps.api.http.door import guarded
 from apps.api.views import docs, mcp_absent, tokens
 
 app_name = "tokens"
+
+
+class Anything(StringConverter):
+    """Whatever an address may hold, line breaks too."""
+
+    regex = r"[\s\S]+"
+
+
+register_converter(Anything, "anything")
 
 
 def _operations() -> list[URLPattern]:
@@ -25,6 +35,9 @@ urlpatterns = [
     path("api/v1/openapi.json", docs.openapi, name="openapi"),
     path("api/v1/docs", docs.docs_page, name="docs"),
     *_operations(),
-    path("api/v1/<path:rest>", docs.missing, name="missing"),
+    path("api/v1", docs.missing),
+    path("api/v1/", docs.missing),
+    path("api/v1/<anything:rest>", docs.missing, name="missing"),
     path("mcp", mcp_absent.needs_asgi, name="mcp"),
+    path("mcp/", mcp_absent.needs_asgi),
 ]

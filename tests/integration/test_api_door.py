@@ -9,6 +9,7 @@ from unittest.mock import patch
 
 import pytest
 from django.db import connection
+from django.test import Client
 
 from apps.api import limits
 from apps.api.domain.tokens import Scope
@@ -50,6 +51,24 @@ def test_every_refusal_is_a_problem_with_a_sentence() -> None:
     assert "NUL" in problem(client.post("/questions", {"title": "a\x00", "options": []}), 422)["detail"]
     assert problem(client.get("/flags/99999999999999999999"), 422)
     assert problem(client.post("/questions", {"title": "x" * (2 << 20)}), 413)
+
+
+def test_no_address_of_the_door_answers_a_page() -> None:
+    client = api().client
+    for path in ("/api/v1", "/api/v1/", "/api/v1/a%0ab", "/api/v1/plans/"):
+        problem(client.get(path), 404)
+    assert problem(client.get("/mcp/"), 501)
+    refused = Client(enforce_csrf_checks=True).post("/api/v1/openapi.json")
+    assert (problem(refused, 405)["title"], refused["Allow"]) == ("It cannot be asked so", "GET, HEAD")
+    assert Client().head("/api/v1/openapi.json").status_code == 200
+
+
+def test_a_head_is_answered_as_a_get_is_without_its_body() -> None:
+    client = api().client
+    head, get = client.head("/api/v1/plans"), client.get("/api/v1/plans")
+    assert (head.status_code, head["ETag"], head.content) == (200, get["ETag"], b"")
+    assert client.head("/api/v1/plans/99").status_code == 404
+    assert client.head("/api/v1/exchanges").status_code == 405
 
 
 def test_a_length_that_is_no_number_is_refused() -> None:

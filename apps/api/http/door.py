@@ -59,7 +59,7 @@ def _let_in(request: HttpRequest, view: View, args: Any, kwargs: Any, *, outside
 
     def ask(as_caller: Caller) -> HttpResponse:
         request.caller = as_caller  # type: ignore[attr-defined]  # read by `http.operations.caller_at`
-        answer = view(request, *args, **kwargs)
+        answer = _asked(view, request, args, kwargs)
         return answer if isinstance(answer, HttpResponse) else HttpResponse(status=500)
 
     with acting(caller):
@@ -67,6 +67,16 @@ def _let_in(request: HttpRequest, view: View, args: Any, kwargs: Any, *, outside
         if request.method != "POST" or key is None:
             return ask(caller)
         return _once(request, caller, key, ask, outside=outside)
+
+
+def _asked(view: View, request: HttpRequest, args: Any, kwargs: Any) -> HttpResponseBase:
+    """Ask a view; a HEAD is answered as a GET is, and whatever serves it leaves the body out."""
+    method = request.method
+    request.method = "GET" if method == "HEAD" else method
+    try:
+        return view(request, *args, **kwargs)
+    finally:
+        request.method = method
 
 
 def _check_text(request: HttpRequest) -> None:
@@ -106,10 +116,7 @@ def _once(
 def _finished(request: HttpRequest, response: HttpResponse) -> HttpResponse:
     """Add what every answer has; a 405 says itself which methods there are."""
     if response.status_code == 405:
-        allowed = response.headers.get("Allow", "")
-        refused = as_response(Problem(Kind.WRONG_METHOD, f"This address takes {allowed}, not {request.method}."))
-        refused["Allow"] = allowed
-        return refused
+        return wrong_method(request, response.headers.get("Allow", ""))
     response["Cache-Control"] = "private, no-cache"
     if response.status_code == ACCEPTED:
         response["Retry-After"] = str(COME_AGAIN)
@@ -122,6 +129,13 @@ def _finished(request: HttpRequest, response: HttpResponse) -> HttpResponse:
             del response["Content-Type"]
         response["ETag"] = tag
     return response
+
+
+def wrong_method(request: HttpRequest, allowed: str) -> HttpResponse:
+    """Return the refusal of a method that an address does not take; ``allowed`` are those that it does, by commas."""
+    refused = as_response(Problem(Kind.WRONG_METHOD, f"This address takes {allowed}, not {request.method}."))
+    refused["Allow"] = allowed
+    return refused
 
 
 def as_response(problem: Problem) -> HttpResponse:
