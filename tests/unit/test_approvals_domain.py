@@ -106,7 +106,9 @@ def test_two_commands_or_labels_that_look_the_same_are_refused(sign: str) -> Non
     ["\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645", "\u2764\ufe0f\u200d\U0001f525 it", "Do it \u2764\ufe0f"],
 )
 def test_letters_and_emoji_that_need_joining_stand_in_a_title(title: str) -> None:
-    check_draft(draft(title=title))
+    plan = draft(title=title)
+    check_draft(plan)
+    assert title in text_of(plan)
 
 
 @pytest.mark.parametrize("title", ["\u200dStop", "Stop\u200d", "St\u200d\u200dop", "St\ufe0f\ufe0fop", "St \ufe0fop"])
