@@ -1,7 +1,8 @@
-"""Answers that are sent to webhooks, as Celery tasks: beat looks for those that are due."""
+"""Answers that are sent to webhooks, and those that are kept for a day, as Celery tasks that beat sends."""
 
 from celery import shared_task
 
+from apps.api.services.once import forget_answers as forget
 from apps.api.services.webhooks import deliver, due_webhooks, post_by_http
 from apps.core.clock import utcnow
 from apps.core.tasks import Queue, SweepboardTask
@@ -18,3 +19,8 @@ def send_answers() -> None:
 @shared_task(base=SweepboardTask, name="api.send_answer", lane=Queue.ACTIONS, soft_time_limit=40, time_limit=50)
 def send_answer(*, webhook_pk: int) -> None:
     deliver(webhook_pk=webhook_pk, post=post_by_http, clock=utcnow, config=current_config().api)
+
+
+@shared_task(base=SweepboardTask, name="api.forget_answers", lane=Queue.CHECKS)
+def forget_answers() -> None:
+    forget(utcnow())

@@ -1,7 +1,7 @@
 """Reading plans, questions and reports from what a program sends; a sentence where they do not fit."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from apps.approvals.domain.errors import Refused
@@ -66,12 +66,13 @@ def _option(told: object, at: int) -> Option:
 
 
 def moment_from(text: str) -> datetime | None:
-    """Return a moment such as 2026-05-04T09:00Z; None for an empty text."""
+    """Return a moment such as 2026-05-04T09:00Z in UTC, one without a time zone as it is; None for an empty text."""
     if not text:
         return None
     try:
-        return datetime.fromisoformat(text)
-    except ValueError as error:
+        told = datetime.fromisoformat(text)
+        return told if told.tzinfo is None else told.astimezone(UTC)
+    except (ValueError, OverflowError) as error:  # 0001-01-01T00:00+14:00 is no moment in UTC
         raise Refused(f"'{text[:40]}' is no moment; write one such as 2026-05-04T09:00Z.") from error
 
 

@@ -123,8 +123,10 @@ class PlanView:
             for number, step in enumerate(self.version.draft.steps, 1)
         ]
 
-    def changes(self, number: int) -> list[DiffLine]:
-        """What version ``number`` changed; empty for the first one and for one that is not there."""
+    def changes(self, number: int) -> list[DiffLine] | None:
+        """What version ``number`` changed; empty for the first one and for one that is not there, None where the two
+        texts are too long to compare.
+        """
         texts = {one.number: one.text for one in self.versions}
         return difference(texts[number - 1], texts[number]) if number in texts and number - 1 in texts else []
 

@@ -39,7 +39,11 @@ class Bounded:
 def make_application() -> Starlette:
     """Return the whole application; its MCP door serves for one lifespan."""
     door = McpDoor()
-    routes = [Route("/mcp", endpoint=door), Mount("/", app=Bounded(cast("ASGIApp", _django), AT_ONCE))]
+    routes = [
+        Route("/mcp", endpoint=door),
+        Route("/mcp/", endpoint=door),
+        Mount("/", app=Bounded(cast("ASGIApp", _django), AT_ONCE)),
+    ]
     return Starlette(routes=routes, lifespan=lambda _: door.manager.run())
 
 

@@ -30,6 +30,7 @@ def beat_schedule() -> dict[str, dict[str, Any]]:
         "scan-worktrees": _every(config.worktrees.scan_seconds, "worktrees.scan"),
         "watch-alerts": _every(20, "alerts.watch", Queue.ACTIONS),
         "send-answers": _every(5, "api.send_answers", Queue.ACTIONS),
+        "forget-answers": _every(3600, "api.forget_answers", Queue.CHECKS),
         "close-weeks": _every(600, "review.close_weeks", Queue.CHECKS),
         "review-digests": _every(300, "review.send_digests", Queue.ACTIONS),
         "thin-out": _every(86_400, "ops.thin_out"),

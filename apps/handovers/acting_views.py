@@ -54,7 +54,10 @@ def forget_search(request: HttpRequest, pk: int) -> HttpResponse:
 def take_up(request: HttpRequest, pk: int) -> HttpResponse:
     """Note that whoever presses goes on with it; the second one is told of the first."""
     handover, who = handover_row(pk), request.user.get_username()
-    messages.info(request, pick_up(handover=handover, who=who, kind="person", now=utcnow()).sentence)
+    try:
+        messages.info(request, pick_up(handover=handover, who=who, kind="person", now=utcnow()).sentence)
+    except SweepboardError as error:
+        messages.error(request, str(error))
     return redirect("handovers:handover", pk=pk)
 
 

@@ -237,6 +237,9 @@ class ApiConfig(_Section):
     )
     webhook_seconds: int = Field(default=10, ge=1, le=25, description="how long the delivery of an answer may take")
     webhook_attempts: int = Field(default=8, ge=1, le=20, description="how often it is tried, each wait twice as long")
+    webhook_hosts: list[str] = Field(
+        default=[], description="hosts that answers are sent to though they lie on this machine or link-local, by name"
+    )
 
 
 class WorktreesConfig(_Section):

@@ -57,7 +57,7 @@ def test_only_the_public_urls_need_neither_a_log_in_nor_a_token() -> None:
 def test_the_doors_that_take_a_token_are_those_of_the_agents_and_open_to_nobody_without_one() -> None:
     doors = {url for url, pattern in patterns(get_resolver()) if needs_a_token(pattern)}
     assert doors
-    assert all(url.startswith("api/v1/") or url == "mcp" for url in doors)
+    assert all(url.startswith("api/v1/") or url in ("api/v1", "mcp", "mcp/") for url in doors)
     for url in doors:
         path = "/" + re.sub(r"<[^>]+>", "1", url)
         for method in ("get", "post", "put", "delete", "patch"):

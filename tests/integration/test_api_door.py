@@ -9,14 +9,19 @@ from unittest.mock import patch
 
 import pytest
 from django.db import connection
+from django.test import Client
 
 from apps.api import limits
 from apps.api.domain.tokens import Scope
 from apps.api.models import KeptAnswer, Token
 from apps.api.services.once import LEASE, Answer, Claim, once
+from apps.api.tasks import forget_answers
 from apps.approvals.models import Question
+from apps.approvals.services.deciding import approve_plan
 from apps.audit.models import AuditEvent
+from apps.config.schedule import beat_schedule
 from apps.core.clock import utcnow
+from tests.factories import approvals
 from tests.factories.tokens import Api, api, token
 
 QUESTION = {"title": "Which schedule do we keep?", "options": [{"label": "linear"}, {"label": "cosine"}]}
@@ -46,6 +51,32 @@ def test_every_refusal_is_a_problem_with_a_sentence() -> None:
     assert "NUL" in problem(client.post("/questions", {"title": "a\x00", "options": []}), 422)["detail"]
     assert problem(client.get("/flags/99999999999999999999"), 422)
     assert problem(client.post("/questions", {"title": "x" * (2 << 20)}), 413)
+
+
+def test_no_address_of_the_door_answers_a_page() -> None:
+    client = api().client
+    for path in ("/api/v1", "/api/v1/", "/api/v1/a%0ab", "/api/v1/plans/"):
+        problem(client.get(path), 404)
+    assert problem(client.get("/mcp/"), 501)
+    refused = Client(enforce_csrf_checks=True).post("/api/v1/openapi.json")
+    assert (problem(refused, 405)["title"], refused["Allow"]) == ("It cannot be asked so", "GET, HEAD")
+    assert Client().head("/api/v1/openapi.json").status_code == 200
+
+
+def test_a_head_is_answered_as_a_get_is_without_its_body() -> None:
+    client = api().client
+    head, get = client.head("/api/v1/plans"), client.get("/api/v1/plans")
+    assert (head.status_code, head["ETag"], head.content) == (200, get["ETag"], b"")
+    assert client.head("/api/v1/plans/99").status_code == 404
+    assert client.head("/api/v1/exchanges").status_code == 405
+
+
+def test_a_length_that_is_no_number_is_refused() -> None:
+    client = api()
+    for length in ("abc", "-1", "²"):
+        told = client.client.get("/api/v1/plans", CONTENT_LENGTH=length)
+        assert "Content-Length" in problem(told, 422)["detail"]
+    problem(client.client.get("/api/v1/plans", CONTENT_LENGTH="9" * 5000), 413)
 
 
 def test_a_405_names_what_the_address_takes() -> None:
@@ -124,6 +155,32 @@ def test_a_key_is_forgotten_after_a_day() -> None:
     client.post("/questions", QUESTION, key="k1")
     KeptAnswer.objects.update(first_at=utcnow() - timedelta(hours=25))
     assert client.post("/questions", {**QUESTION, "title": "Another one?"}, key="k1").status_code == 201
+
+
+def test_answers_older_than_a_day_are_deleted_of_tokens_that_come_no_more_too() -> None:
+    api().post("/questions", QUESTION, key="k1")
+    KeptAnswer.objects.update(first_at=utcnow() - timedelta(hours=25))
+    api("coder-2").post("/questions", QUESTION, key="k1")
+    assert beat_schedule()["forget-answers"]["task"] == forget_answers.name
+    forget_answers()
+    assert [one.token.name for one in KeptAnswer.objects.all()] == ["coder-2"]
+
+
+def test_a_refusal_is_not_kept_so_that_the_same_key_is_heard_after_the_approval() -> None:
+    plan, client = approvals.plan(now=utcnow()), api()
+    told = {"step": 1, "exit_status": 0}
+    assert "not approved" in problem(client.post(f"/plans/{plan.pk}/progress", told, key="k1"), 422)["detail"]
+    assert KeptAnswer.objects.count() == 0
+    approve_plan(plan=plan, shown_sha256=plan.sha256, by=approvals.person(), now=utcnow())
+    assert client.post(f"/plans/{plan.pk}/progress", told, key="k1").status_code == 201
+
+
+def test_the_secret_of_a_webhook_is_told_again_to_whoever_sends_again_and_kept_in_no_answer() -> None:
+    client, asked = api(), {**QUESTION, "webhook": "https://example.org/hook"}
+    first = client.post("/questions", asked, key="k1")
+    assert first.json()["webhook_secret"]
+    assert first.json()["webhook_secret"] not in KeptAnswer.objects.get().body
+    assert client.post("/questions", asked, key="k1").content == first.content
 
 
 def test_the_same_request_while_it_is_under_way_is_told_so() -> None:

@@ -11,7 +11,9 @@ from typing import Any
 
 import pytest
 
+from apps.api.domain.webhooks import is_forbidden
 from apps.api.models import Webhook
+from apps.api.services.tokens import revoke_token
 from apps.api.services.webhooks import deliver, due_webhooks, post_by_http
 from apps.approvals.models import Question
 from apps.approvals.services.questions import answer_question
@@ -22,7 +24,7 @@ from tests.factories.tokens import Api, api
 from tests.integration.test_api_door import QUESTION, problem
 
 pytestmark = pytest.mark.django_db
-CONFIG = ApiConfig(webhook_seconds=2, webhook_attempts=3)
+CONFIG = ApiConfig(webhook_seconds=2, webhook_attempts=3, webhook_hosts=["127.0.0.1"])
 
 
 class Receiver(HTTPServer):
@@ -146,6 +148,35 @@ def test_an_address_that_is_none_asks_no_question() -> None:
     for url in ("ftp://example.org", "javascript:alert(1)", "https://u:p@example.org/"):
         assert problem(api(f"c{len(url)}").post("/questions", {**QUESTION, "webhook": url}), 422)
     assert Question.objects.count() == 0
+
+
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1", "localhost", "0", "2130706433", "[::1]", "[::ffff:127.0.0.1]", "169.254.169.254", "224.0.0.1"]
+)
+def test_nothing_is_sent_to_our_own_machine_or_link_local_unless_the_setting_names_it(
+    receiver: Receiver, host: str
+) -> None:
+    asked(api(), receiver.url.replace("127.0.0.1", host))
+    answer()
+    strict = CONFIG.model_copy(update={"webhook_hosts": ["another.example.org"]})
+    hook = Webhook.objects.get()
+    assert deliver(webhook_pk=hook.pk, post=post_by_http, clock=utcnow, config=strict) == "failed"
+    assert receiver.got == []
+    assert "webhook_hosts" in Webhook.objects.get().said
+
+
+@pytest.mark.parametrize("host", ["10.1.2.3", "172.16.0.9", "192.168.4.5", "8.8.8.8", "fd12::7"])
+def test_a_cluster_s_private_network_is_no_forbidden_place(host: str) -> None:
+    assert not is_forbidden(host)
+
+
+def test_nothing_is_sent_for_a_token_that_was_revoked_meanwhile(receiver: Receiver) -> None:
+    hook, _ = asked(api(), receiver.url)
+    answer()
+    revoke_token(token=hook.token, now=utcnow(), by="mia")
+    assert drive() == "failed"
+    assert receiver.got == []
+    assert "was revoked" in Webhook.objects.get().said
 
 
 def test_the_secret_is_kept_nowhere(receiver: Receiver) -> None:

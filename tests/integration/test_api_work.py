@@ -6,8 +6,13 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.test import Client
 
 from apps.api.acts import waiting
+from apps.api.callers import caller_with
+from apps.api.domain.cursors import cursor_of
+from apps.api.domain.problems import Problem
+from apps.api.mcp.calling import called
 from apps.api.models import KeptAnswer
 from apps.approvals.actors import Agent
 from apps.approvals.models import Comment, Plan, Question
@@ -15,6 +20,7 @@ from apps.approvals.services.deciding import approve_plan
 from apps.approvals.services.questions import answer_question
 from apps.audit.models import AuditEvent
 from apps.core.clock import utcnow
+from apps.core.permissions import Role
 from apps.handovers.models import Handover, Pickup
 from apps.workspaces.models import Workspace
 from tests.factories import approvals
@@ -126,7 +132,7 @@ def test_a_plan_goes_from_posting_to_its_final_report_and_a_person_approves_in_b
 
 
 def test_a_revision_makes_an_approval_void() -> None:
-    plan = approvals.approved(now=utcnow())
+    plan = approvals.approved(now=utcnow(), by=Agent("agent:coder-1"))
     told = api().post(f"/plans/{plan.pk}/versions", {**PLAN, "title": "Something else"})
     assert told.status_code == 201, told.content
     assert (told.json()["version"], told.json()["approval_void"], told.json()["may_deploy"]) == (2, True, False)
@@ -228,3 +234,51 @@ def test_an_agent_cannot_be_taken_for_another_by_the_name_of_a_command() -> None
     number = Question.objects.get().pk
     assert api("coder-1").post(f"/questions/{number}/withdraw", {}).status_code == 422
     assert Pickup.objects.count() == 0
+
+
+@pytest.mark.parametrize("deadline", ["0001-01-01T00:00+14:00", "9999-12-31T23:59-14:00", "9999-12-31T23:59Z"])
+def test_a_deadline_at_the_rim_of_the_calendar_is_refused_and_takes_no_list_down(deadline: str) -> None:
+    client = api()
+    problem(client.post("/questions", {**QUESTION, "deadline": deadline}), 422)
+    assert client.get("/questions").json()["questions"] == []
+    kept = client.post("/questions", {**QUESTION, "deadline": "2026-05-04T23:00+02:00"})
+    assert kept.json()["deadline"] == "2026-05-04T21:00:00Z"
+
+
+@pytest.mark.parametrize("status", [False, True, "0", 0.0])
+def test_an_exit_status_that_is_no_number_is_refused_and_never_taken_for_a_pass(status: object) -> None:
+    plan, client = approvals.approved(now=utcnow()), api()
+    told = problem(client.post(f"/plans/{plan.pk}/progress", {"step": 1, "exit_status": status}), 422)
+    assert told["errors"][0]["field"] == "exit_status"
+    results = [{"command": one, "exit_status": status} for one in ("pytest -q tests/test_warmup.py", "pytest -q tests")]
+    problem(client.post(f"/plans/{plan.pk}/final-report", {"results": results}), 422)
+    problem(client.post(f"/plans/{plan.pk}/progress", {"step": True, "exit_status": 0}), 422)
+    assert client.get(f"/plans/{plan.pk}/status", wait="0").json()["state"] == "approved"
+
+
+def test_a_day_that_is_none_is_refused_and_one_at_the_rim_of_the_calendar_is_no_crash(
+    checkout: Path, viewer: Client
+) -> None:
+    client = api()
+    for name in ("since", "until"):
+        for day in ("2026-02-31", "9999-12-31", "0001-01-01"):
+            assert problem(client.get("/handovers", **{name: day}), 422)["errors"][0]["field"] == name
+            assert viewer.get("/handovers", {name: day}).status_code == 200
+            with pytest.raises(Problem, match="no day of the calendar"):
+                called(caller_with(token(f"t{name}{day}")[1], utcnow()), "search_handovers", {name: day})
+    assert client.get("/handovers", since="2026-05-04", until="2026-05-04").status_code == 200
+    for moment in ("0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "2026-05-04T00:00:00"):
+        problem(client.get("/handovers", cursor=cursor_of("handovers", (moment, 1))), 422)
+
+
+def test_only_whoever_posted_a_plan_and_an_admins_own_token_revise_it() -> None:
+    handover, author = approvals.handover(), api()
+    number = author.post("/plans", {**PLAN, "handover": handover.key}).json()["plan"]
+    approve_plan(plan=Plan.objects.get(), shown_sha256=Plan.objects.get().sha256, by=approvals.person(), now=utcnow())
+    newer = {**PLAN, "title": "Another way"}
+    assert "who posted it" in problem(api("coder-2").post(f"/plans/{number}/versions", newer), 422)["detail"]
+    assert "admin" in problem(api("mine", kind="person").post(f"/plans/{number}/versions", newer), 403)["detail"]
+    assert author.get(f"/plans/{number}/status").json()["may_deploy"]
+    chief = api("chief", kind="person", role=Role.ADMIN)
+    assert chief.post(f"/plans/{number}/versions", newer).json()["version"] == 2
+    assert author.post(f"/plans/{number}/versions", PLAN).json()["version"] == 3

@@ -1,16 +1,22 @@
 """Worktrees and handovers that are due, through the JSON API, over a real git checkout."""
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import pytest
+from django.db import connection
 
+from apps.api.models import KeptAnswer
+from apps.api.services.once import OUTSIDE_LEASE
 from apps.audit.models import AuditEvent
 from apps.core.clock import utcnow
 from apps.handovers.adapters.filesystem import FilesystemDocumentStore
 from apps.handovers.services.scanning import scan_workspace
 from apps.workspaces.models import Workspace
+from apps.worktrees.adapters import git_cli
+from apps.worktrees.services.making import new_worktree
 from apps.worktrees.services.scanning import scan_worktrees
 from tests.factories.handovers import git, put, repository, workspace_at
 from tests.factories.tokens import api
@@ -63,6 +69,36 @@ def test_a_new_worktree_is_shown_first_and_made_by_its_press(workspace: Workspac
     assert AuditEvent.objects.filter(type="worktree.new.done", actor="agent:coder-1").count() == 1
     again = problem(client.post("/worktrees", {**NEW, "press": shown["press"]}), 409)
     assert "already" in again["detail"]
+
+
+def test_a_worktree_whose_maker_died_before_it_answered_is_answered_as_made(workspace: Workspace) -> None:
+    client = api()
+    shown = client.post("/worktrees", NEW).json()
+    made = client.post("/worktrees", {**NEW, "press": shown["press"]}, key="w1").json()
+    KeptAnswer.objects.update(status=None, body="", claimed_at=utcnow() - timedelta(seconds=301))
+    assert (
+        "being carried out"
+        in problem(client.post("/worktrees", {**NEW, "press": shown["press"]}, key="w1"), 409)["detail"]
+    )
+    KeptAnswer.objects.update(claimed_at=utcnow() - OUTSIDE_LEASE - timedelta(seconds=1))
+    assert client.post("/worktrees", {**NEW, "press": shown["press"]}, key="w1").json() == made
+    assert timedelta(seconds=git_cli.ACT_SECONDS) < OUTSIDE_LEASE
+
+
+@pytest.mark.django_db(transaction=True)
+def test_no_transaction_is_open_while_git_makes_a_worktree(workspace: Workspace, monkeypatch: Any) -> None:
+    seen: list[bool] = []
+
+    def looking(**told: Any) -> Any:
+        seen.append(connection.in_atomic_block)
+        return new_worktree(**told)
+
+    monkeypatch.setattr("apps.api.acts.worktrees.new_worktree", looking)
+    client = api()
+    shown = client.post("/worktrees", NEW, key="w1").json()
+    assert client.post("/worktrees", {**NEW, "press": shown["press"]}, key="w2").json()["made"]
+    assert seen == [False]
+    assert client.post("/worktrees", {**NEW, "press": shown["press"]}, key="w2")["Idempotency-Replayed"] == "true"
 
 
 def test_a_press_for_another_worktree_makes_none(workspace: Workspace) -> None:

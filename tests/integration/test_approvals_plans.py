@@ -65,6 +65,21 @@ def test_a_request_that_is_sent_again_makes_one_plan() -> None:
     assert (Plan.objects.count(), PlanVersion.objects.count()) == (2, 2)
 
 
+def test_a_plan_on_a_handover_that_is_over_is_refused_naming_what_to_go_on_with() -> None:
+    newer = handover("HO-20261104-0900-ffffff")
+    for number, (state, after, said) in enumerate([
+        ("gone", None, "is gone"), ("gone", newer, "go on with that one"), ("archived", None, "Bring it back first"),
+        ("archived", newer, f"{newer.key} came after"), ("superseded", newer, f"{newer.key} came after .* on that one"),
+    ]):  # fmt: skip
+        old = handover(f"HO-20261103-1405-a1b2c{number}", state=state, superseded_by=after, workspace=newer.workspace)
+        with pytest.raises(Refused, match=said):
+            plan(old)
+    made = plan(newer)
+    newer.state = "archived"
+    newer.save()
+    assert create_plan(handover=newer, draft=draft(), by=CODER, now=NOW) == made, "the same plan again is no new one"
+
+
 def test_the_database_itself_takes_no_second_open_plan_of_a_text_and_no_second_approval() -> None:
     made = approved()
     double = {name: getattr(made, name) for name in ("handover", "title", "kind", "sha256", "by", "by_kind")}
@@ -215,6 +230,15 @@ def test_a_plan_expires_by_policy_and_is_approved_only_after_it_was_posted_again
     approve_plan(plan=made, shown_sha256=made.sha256, by=person(), now=LATER)
     with pytest.raises(Refused, match="expired on 2026-11-23 14:00 UTC"):
         report_progress(plan=made, step=1, by=CODER, now=LATER + timedelta(hours=1))
+
+
+def test_a_second_press_after_the_plan_expired_does_not_say_that_it_is_approved() -> None:
+    made, mia = plan(), person(username="mia")
+    first = approve_plan(plan=made, shown_sha256=made.sha256, by=mia, now=NOW)
+    assert approve_plan(plan=made, shown_sha256=made.sha256, by=mia, now=LATER) == first
+    for who in (mia, person()):
+        with pytest.raises(Refused, match="expired on"):
+            approve_plan(plan=made, shown_sha256=made.sha256, by=who, now=NOW + timedelta(hours=72))
 
 
 # Deploying

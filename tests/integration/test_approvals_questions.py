@@ -28,8 +28,13 @@ def test_a_question_is_a_row_with_its_event_and_belongs_to_its_plans_handover() 
     assert (asked.handover, asked.state, [one.id for one in asked.choices]) == (
         made.handover, "open", ["linear", "cosine", "both"],
     )  # fmt: skip
-    with pytest.raises(Refused, match="asks something else"):
-        question(key="q1", title="Another?")
+    others: list[dict[str, Any]] = [
+        {"title": "Another?"}, {"context": "Or so."}, {"allow_multiple": True}, {"deadline": LATER}, {"plan": None},
+    ]  # fmt: skip
+    for other in others:
+        with pytest.raises(Refused, match="asks something else"):
+            question(**{"key": "q1", "plan": made, **other})
+    assert question(plan=made, key="q1", by=Agent("coder-2")) != asked
     events = AuditEvent.objects.filter(subject=asked.subject)
     assert [(event.type, event.actor) for event in events] == [("question.asked", "coder-1")]
 

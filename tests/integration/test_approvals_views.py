@@ -1,6 +1,7 @@
 """The pages of plans and questions: who may press what, what a press carries, and what a page says."""
 
 import re
+import time
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from django.test import Client, RequestFactory
 
 from apps.approvals.actors import person_at
 from apps.approvals.domain.errors import NotAPerson
+from apps.approvals.domain.plans import Step
 from apps.approvals.models import Answer, Comment, Decision, Plan, Question
 from apps.approvals.services.deploying import report_progress
 from apps.approvals.services.plans import comment_on_plan, revise_plan
@@ -227,3 +229,14 @@ def test_a_plan_leads_to_its_handover(viewer: Client) -> None:
     made = plan(on)
     assert f'href="/handovers/{on.pk}"' in viewer.get(f"/plans/{made.pk}").content.decode()
     assert viewer.get(f"/handovers/{on.pk}").status_code == 200
+
+
+def test_a_page_of_two_long_versions_says_that_they_are_too_long_to_compare(viewer: Client) -> None:
+    steps = [[Step("\n".join(f"{word} {at} of {part}" for at in range(95)), "pytest") for part in range(50)]
+             for word in ("train", "trial")]  # fmt: skip
+    made = plan(steps=tuple(steps[0]))
+    revise_plan(plan=made, draft=draft(steps=tuple(steps[1])), by=CODER, now=NOW)
+    begun = time.perf_counter()
+    assert "too long to compare" in text_of(viewer, f"/plans/{made.pk}?version=2")
+    assert time.perf_counter() - begun < 5
+    assert "too long to compare" not in text_of(viewer, f"/plans/{made.pk}?version=1")

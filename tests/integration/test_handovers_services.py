@@ -163,6 +163,21 @@ def test_a_second_pickup_is_recorded_and_told_of_the_first(workspace: Workspace)
         pick_up(handover=row, who=" ", kind="person", now=NOW)
 
 
+def test_a_handover_that_is_over_is_not_picked_up_and_of_a_superseded_one_the_newer_is_told(
+    workspace: Workspace,
+) -> None:
+    put(workspace.path, f"{KEY}.md", document())
+    put(workspace.path, f"{LATER}.md", document(LATER))
+    scan(workspace)
+    row = Handover.objects.get(key=KEY)
+    assert f"{LATER} came after {KEY}" in pick_up(handover=row, who="mia", kind="person", now=NOW).sentence
+    for state, said in (("gone", "is gone"), ("archived", f"in the archive. {LATER} came after it")):
+        Handover.objects.filter(key=KEY).update(state=state)
+        with pytest.raises(Permanent, match=said):
+            pick_up(handover=row, who="tom", kind="person", now=NOW)
+    assert row.pickups.count() == 1
+
+
 def test_a_pickup_ends_when_the_work_is_handed_on_or_when_it_is_too_old(workspace: Workspace) -> None:
     put(workspace.path, f"{KEY}.md", document())
     scan(workspace)

@@ -252,6 +252,7 @@ def test_the_door_over_http_asks_for_a_token_first_and_speaks_json_to_a_post_onl
             assert refused.headers["www-authenticate"].startswith("Bearer")
         assert client.get("/mcp").status_code == 405
         assert client.get("/mcp").headers["allow"] == "POST"
+        assert client.get("/mcp/").headers["content-type"] == "application/problem+json"
         elsewhere = client.post("/mcp", json=hello, headers={"Host": "evil.example.org"})
         assert elsewhere.status_code == 422
         good = {"Authorization": f"Bearer {token()[1]}", "Accept": "application/json, text/event-stream"}

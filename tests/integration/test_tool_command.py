@@ -54,6 +54,13 @@ def test_arguments_come_from_the_standard_input_too(settings: Any, monkeypatch: 
     assert run("ask_question", "-")["title"] == "Which?"
 
 
+def test_bytes_that_are_no_text_end_with_a_sentence(settings: Any, monkeypatch: Any) -> None:
+    settings.TOKEN = token()[1]
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b'{"title": "\xff"}'), encoding="utf-8"))
+    error = refused("ask_question", "-")
+    assert (error.returncode, "no UTF-8" in str(error)) == (2, True)
+
+
 def test_what_is_refused_ends_with_a_sentence_and_what_to_do(settings: Any) -> None:
     assert "SWEEPBOARD_TOKEN is not set" in str(refused("active_sweeps"))
     settings.TOKEN = token(scopes=frozenset({Scope.READ}))[1]

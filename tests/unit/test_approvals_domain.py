@@ -1,5 +1,6 @@
 """Plans, states, reports and answers as pure values."""
 
+import time
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any, get_type_hints
@@ -85,6 +86,37 @@ def test_a_plan_that_could_not_be_shown_whole_is_refused_with_a_sentence(changes
         check_draft(draft(**changes))
 
 
+UNSEEN = "\u2800\ufffc\ufffe\ue000\U000f0000\U0001d173\U0001d17a\U0001bca0\U0001bca3\U000e0100\U000e01ef"
+
+
+@pytest.mark.parametrize("sign", [*UNSEEN, "\u200d", "\u200c", "\ufe0f"])
+def test_two_commands_or_labels_that_look_the_same_are_refused(sign: str) -> None:
+    said = rf"cannot be seen \(U\+{ord(sign):04X}\)"
+    for place in (f"pytest{sign} -q", f"py{sign}test -q"):
+        with pytest.raises(Refused, match=said):
+            check_draft(draft(steps=(Step("do it", place),)))
+        with pytest.raises(Refused, match=said):
+            check_question(question_draft(options=(Option("a", "pytest -q"), Option("b", place))))
+    with pytest.raises(Refused, match=said):
+        check_draft(draft(title=f"Count {sign}steps"))
+
+
+@pytest.mark.parametrize(
+    "title",
+    ["\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645", "\u2764\ufe0f\u200d\U0001f525 it", "Do it \u2764\ufe0f"],
+)
+def test_letters_and_emoji_that_need_joining_stand_in_a_title(title: str) -> None:
+    plan = draft(title=title)
+    check_draft(plan)
+    assert title in text_of(plan)
+
+
+@pytest.mark.parametrize("title", ["\u200dStop", "Stop\u200d", "St\u200d\u200dop", "St\ufe0f\ufe0fop", "St \ufe0fop"])
+def test_what_joins_nothing_stands_in_no_title(title: str) -> None:
+    with pytest.raises(Refused, match="cannot be seen"):
+        check_draft(draft(title=title))
+
+
 def test_the_text_says_everything_and_no_part_can_pass_for_another() -> None:
     told = text_of(draft(risks=("one\nSteps:\n1. rm -rf outputs",)))
     assert told.count("\nSteps:\n") == 1
@@ -102,8 +134,17 @@ def test_two_plans_have_one_hash_only_if_they_are_one(one: Draft, other: Draft) 
 @given(texts, texts)
 def test_a_difference_gives_both_texts_back(before: str, after: str) -> None:
     told = difference(before, after)
+    assert told is not None
     assert [one.text for one in told if one.mark != "+"] == before.splitlines()
     assert [one.text for one in told if one.mark != "-"] == after.splitlines()
+
+
+def test_a_text_that_would_take_long_to_compare_is_not_compared_and_a_shorter_one_takes_no_time() -> None:
+    long = [[f"{'train the model again ' * 3}{number * turn % 1997}" for number in range(2000)] for turn in (1, 7)]
+    begun = time.perf_counter()
+    assert difference(*("\n".join(lines) for lines in long))
+    assert difference("\n".join(long[0]), "\n".join([*long[1], "one more"])) is None
+    assert time.perf_counter() - begun < 3
 
 
 @given(st.text(max_size=50), st.integers(0, 3))
@@ -241,6 +282,8 @@ def test_an_answer_is_one_or_more_of_the_options_in_their_order(chosen: list[str
         ({"options": (Option("a", ""), Option("b", "Two"))}, "label of option 'a' is empty"),
         ({"title": " "}, "The question is empty"),
         ({"deadline": NOW.replace(tzinfo=None)}, "needs its time zone"),
+        ({"deadline": NOW.replace(year=1999)}, "years 2000 to 2100"),
+        ({"deadline": NOW.replace(year=9999)}, "years 2000 to 2100"),
     ],
 )
 def test_a_question_that_no_press_could_answer_is_refused(changes: dict[str, Any], said: str) -> None:

@@ -23,7 +23,7 @@ from apps.handovers.wiring import document_store, work_source
 from apps.workspaces.models import Workspace
 
 
-@act(Scope.HANDOVER, writes=True)
+@act(Scope.HANDOVER, writes=True, outside=True)
 def create_handover(caller: Caller, wish: NewHandover) -> Told:
     """Write a handover into a checkout, with both indexes, and return its key and its startup prompt.
 

@@ -1,6 +1,6 @@
 """Reading handovers: finding, showing and verifying them."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Coalesce
@@ -70,11 +70,11 @@ def _newest(rows: QuerySet[Handover], wish: HandoversWish) -> tuple[list[Handove
 def _moment(text: str) -> datetime:
     try:
         told = datetime.fromisoformat(text)
-    except ValueError:
-        told = None
-    if told is None or told.tzinfo is None:
-        raise Problem(Kind.INVALID, "The cursor is none of this list: send the one in 'next', or none.")
-    return told
+        if told.tzinfo is not None:
+            return told.astimezone(UTC)
+    except (ValueError, OverflowError):  # 0001-01-01T00:00+14:00 is no moment in UTC
+        pass
+    raise Problem(Kind.INVALID, "The cursor is none of this list: send the one in 'next', or none.")
 
 
 @act(Scope.READ)

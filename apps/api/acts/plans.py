@@ -37,6 +37,7 @@ from apps.approvals.selectors import plan_as_json, plan_view, plans
 from apps.approvals.services import deploying
 from apps.approvals.services import plans as services
 from apps.core.clock import utcnow
+from apps.core.permissions import Role
 
 COMMENTS = 100
 
@@ -51,8 +52,13 @@ def create_plan(caller: Caller, wish: NewPlan) -> Told:
 
 @act(Scope.PLAN, writes=True)
 def revise_plan(caller: Caller, wish: RevisedPlan) -> Told:
-    """Post a new text of a plan; an approval of the old one is void from then on."""
-    services.revise_plan(plan=plan_of(wish.plan), draft=_draft(wish), by=caller.actor, now=utcnow())
+    """Post a new text of a plan of yours; an approval of the old one is void from then on."""
+    plan = plan_of(wish.plan)
+    if caller.token.kind == "person" and plan.by != caller.name and caller.facts.owner.role != Role.ADMIN.value:
+        raise Problem(
+            Kind.MISSING_SCOPE, f"Only {plan.by}, who posted it, and an admin's own token revise plan {plan.pk}."
+        )
+    services.revise_plan(plan=plan, draft=_draft(wish), by=caller.actor, now=utcnow())
     return _told(plan_of(wish.plan))
 
 

@@ -21,12 +21,15 @@ Told = dict[str, Any]
 
 @dataclass(frozen=True)
 class Act:
-    """One act. ``writes`` says that it changes something: then it is counted and audited as such."""
+    """One act. ``writes`` says that it changes something: then it is counted and audited as such; ``outside`` that it
+    writes files too, which takes long and which no transaction takes back.
+    """
 
     name: str
     scope: Scope
     writes: bool
     run: Callable[[Caller, Any], Told]
+    outside: bool = False
 
     def __call__(self, caller: Caller, wish: BaseModel) -> Told:
         return self.run(caller, wish)
@@ -35,7 +38,7 @@ class Act:
 ACTS: dict[str, Act] = {}
 
 
-def act(scope: Scope, *, writes: bool = False) -> Callable[[Callable[[Caller, W], Told]], Act]:
+def act(scope: Scope, *, writes: bool = False, outside: bool = False) -> Callable[[Callable[[Caller, W], Told]], Act]:
     """Register a function as an act of its own name; whatever it refuses leaves it as a ``Problem``."""
 
     def decorate(function: Callable[[Caller, W], Told]) -> Act:
@@ -47,7 +50,7 @@ def act(scope: Scope, *, writes: bool = False) -> Callable[[Callable[[Caller, W]
             except SweepboardError as error:
                 raise problem_of(error) from error
 
-        made = Act(function.__name__, scope, writes, checked)
+        made = Act(function.__name__, scope, writes, checked, outside)
         ACTS[made.name] = made
         return made
 

@@ -3,7 +3,7 @@
 import uuid
 from pathlib import PurePosixPath
 
-from apps.api.acts.handovers import workspace_named
+from apps.api.acts.handovers import text_of, workspace_named
 from apps.api.acts.paging import slice_of
 from apps.api.acts.registry import Told, act
 from apps.api.callers import Caller
@@ -12,10 +12,14 @@ from apps.api.domain.tokens import Scope
 from apps.api.schemas.worktrees import NewWorktree, WorktreesWish
 from apps.core.clock import utcnow
 from apps.core.permissions import Permission, is_allowed
-from apps.handovers.wiring import work_source
+from apps.handovers.domain.parsing import parse_text
+from apps.handovers.models import Handover
+from apps.handovers.services.scanning import scan_workspace
+from apps.handovers.wiring import document_store, work_source
 from apps.workspaces.models import Workspace
+from apps.worktrees.domain.acts import folder_name
 from apps.worktrees.selectors import WorktreeView, all_worktrees, worktrees_of
-from apps.worktrees.services.making import Made, NewWish, Prepared, new_worktree, prepare_new
+from apps.worktrees.services.making import Made, NewWish, Prepared, home_of, new_worktree, prepare_new
 from apps.worktrees.services.scanning import scan_worktrees
 from apps.worktrees.telling import as_json
 from apps.worktrees.wiring import tools
@@ -47,7 +51,7 @@ def worktree_told(one: WorktreeView) -> Told:
     return {**told, "workspace": one.workspace, "jobs": jobs, "keeps": keeps, "looked_at": one.looked_at}
 
 
-@act(Scope.HANDOVER, writes=True)
+@act(Scope.HANDOVER, writes=True, outside=True)
 def create_worktree(caller: Caller, wish: NewWorktree) -> Told:
     """Make a worktree with its branch, its links and a CLAUDE.md with a fresh handover key, all of it or nothing.
 
@@ -60,7 +64,24 @@ def create_worktree(caller: Caller, wish: NewWorktree) -> Told:
     asked = NewWish(wish.branch, wish.base, None, wish.name, wish.focus, wish.next_action, nonce or uuid.uuid4().hex)
     if not wish.press:
         return _shown(prepare_new(root=workspace.path, wish=asked, tools=tools(), workspace=workspace), asked)
+    if caller.repeated and (before := _made_before(workspace, asked)):
+        return before
     return _made(workspace, asked, digest, caller)
+
+
+def _made_before(workspace: Workspace, wish: NewWish) -> Told | None:
+    """Find what an earlier try of this request made before it died: the branch at its place, with its handover."""
+    scan_worktrees(workspace=workspace, tools=tools(), now=utcnow())
+    path = home_of(workspace.path, workspace) / (wish.name.strip() or folder_name(wish.branch.strip()))
+    there = [one for one in worktrees_of(workspace) if one.facts.path == str(path)]
+    found = next((one.facts for one in there if one.facts.branch == wish.branch.strip() and one.facts.key), None)
+    if found is None:
+        return None
+    scan_workspace(workspace=workspace, store=document_store(), now=utcnow())
+    row = Handover.objects.filter(workspace=workspace, key=found.key).select_related("content").first()
+    prompt = parse_text(text_of(row), "").startup_prompt if row else ""
+    return {"path": found.path, "branch": found.branch, "steps": [], "made": True, "press": "",
+            "handover": found.key, "startup_prompt": prompt}  # fmt: skip
 
 
 def _shown(prepared: Prepared, wish: NewWish) -> Told:

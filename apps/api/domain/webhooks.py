@@ -2,13 +2,19 @@
 
 import hashlib
 import hmac
+import re
 from datetime import datetime, timedelta
+from ipaddress import ip_address, ip_network
 from urllib.parse import urlsplit
 
 from apps.core.errors import Permanent
 
 FIRST_WAIT = timedelta(seconds=5)
 LONGEST_WAIT = timedelta(hours=1)
+_THIS_NETWORK = ip_network("0.0.0.0/8")
+_METADATA = ip_address("fd00:ec2::254")  # what 169.254.169.254 is in IPv6
+# Inside a text of JSON the quotes would have a backslash before them, so that no text can pass for it.
+_TOLD = re.compile(r'("webhook_secret": ?")([0-9a-f]*)(")')
 
 
 def check_url(url: str) -> None:
@@ -27,6 +33,33 @@ def check_url(url: str) -> None:
 def secret_from(key: str, nonce: str) -> str:
     """Return the secret of one webhook, 64 hex digits: made of the server's key, so that none is kept."""
     return hmac.new(key.encode(), f"sweepboard webhook {nonce}".encode(), hashlib.sha256).hexdigest()
+
+
+def is_forbidden(address: str) -> bool:
+    """Whether no answer may be sent to an IP address: to this machine, to what a cloud tells only machines inside of it
+    (169.254.169.254), to many at once, or to nobody. Private networks are allowed, since clusters live there.
+    """
+    told = ip_address(address.partition("%")[0])
+    told = getattr(told, "ipv4_mapped", None) or told
+    return (
+        told.is_loopback or told.is_link_local or told.is_unspecified or told.is_multicast or told.is_reserved
+        or told in _THIS_NETWORK or told == _METADATA
+    )  # fmt: skip
+
+
+def without_secret(body: str) -> str:
+    """Return a JSON answer as it is kept, without the secret that it told."""
+    return _TOLD.sub(r"\1\3", body)
+
+
+def with_secret(body: str, secret: str) -> str:
+    """Return a kept JSON answer as it was told."""
+    return _TOLD.sub(rf"\g<1>{secret}\3", body)
+
+
+def lacks_secret(body: str) -> bool:
+    found = _TOLD.search(body)
+    return found is not None and not found[2]
 
 
 def signature_of(secret: str, body: bytes) -> str:

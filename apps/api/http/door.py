@@ -29,13 +29,16 @@ ACCEPTED, COME_AGAIN = 202, 3  # seconds after which something that is being loo
 View = Callable[..., HttpResponseBase]
 
 
-def guarded(view: View) -> View:
-    """Return a view of the API behind the door; session and CSRF play no part, since only a token opens it."""
+def guarded(view: View, *, outside: bool = False) -> View:
+    """Return a view of the API behind the door; session and CSRF play no part, since only a token opens it.
+
+    ``outside`` says that its POST writes files: see ``services.once``.
+    """
 
     @wraps(view)
     def opened(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         try:
-            return _finished(request, _let_in(request, view, args, kwargs))
+            return _finished(request, _let_in(request, view, args, kwargs, outside=outside))
         except SweepboardError as error:
             return as_response(problem_of(error))
         except Exception as error:
@@ -47,7 +50,7 @@ def guarded(view: View) -> View:
     return opened
 
 
-def _let_in(request: HttpRequest, view: View, args: Any, kwargs: Any) -> HttpResponse:
+def _let_in(request: HttpRequest, view: View, args: Any, kwargs: Any, *, outside: bool) -> HttpResponse:
     now = utcnow()
     caller = caller_of(request.headers.get("Authorization", ""), now)
     sort: Any = "reads" if request.method in READS else "writes"
@@ -56,25 +59,40 @@ def _let_in(request: HttpRequest, view: View, args: Any, kwargs: Any) -> HttpRes
 
     def ask(as_caller: Caller) -> HttpResponse:
         request.caller = as_caller  # type: ignore[attr-defined]  # read by `http.operations.caller_at`
-        answer = view(request, *args, **kwargs)
+        answer = _asked(view, request, args, kwargs)
         return answer if isinstance(answer, HttpResponse) else HttpResponse(status=500)
 
     with acting(caller):
         key = request.headers.get("Idempotency-Key")
         if request.method != "POST" or key is None:
             return ask(caller)
-        return _once(request, caller, key, ask)
+        return _once(request, caller, key, ask, outside=outside)
+
+
+def _asked(view: View, request: HttpRequest, args: Any, kwargs: Any) -> HttpResponseBase:
+    """Ask a view; a HEAD is answered as a GET is, and whatever serves it leaves the body out."""
+    method = request.method
+    request.method = "GET" if method == "HEAD" else method
+    try:
+        return view(request, *args, **kwargs)
+    finally:
+        request.method = method
 
 
 def _check_text(request: HttpRequest) -> None:
     """A database takes no NUL, in an address or in a body; a body has a size."""
     if "\x00" in unquote(request.get_full_path()):
         raise Problem(Kind.INVALID, "The address holds a NUL character: take it out.")
-    if int(request.META.get("CONTENT_LENGTH") or 0) > LARGEST or len(request.body) > LARGEST:
+    length = request.META.get("CONTENT_LENGTH") or "0"
+    if not (length.isascii() and length.isdigit()):
+        raise Problem(Kind.INVALID, "The request's Content-Length is no number.")
+    if len(length) > len(str(LARGEST)) or int(length) > LARGEST or len(request.body) > LARGEST:
         raise Problem(Kind.TOO_LARGE, f"A request has {LARGEST} bytes at the most.")
 
 
-def _once(request: HttpRequest, caller: Caller, key: str, ask: Callable[[Caller], HttpResponse]) -> HttpResponse:
+def _once(
+    request: HttpRequest, caller: Caller, key: str, ask: Callable[[Caller], HttpResponse], *, outside: bool
+) -> HttpResponse:
     parts = (str(request.method).encode(), request.get_full_path().encode(), request.body)
     fingerprint = hashlib.sha256(b"\n".join(parts)).hexdigest()
 
@@ -87,7 +105,7 @@ def _once(request: HttpRequest, caller: Caller, key: str, ask: Callable[[Caller]
         again = response.status_code == ACCEPTED or "Retry-After" in response
         return Answer(response.status_code, body, kind, ask_again=again)
 
-    told = once(token=caller.token, key=key, fingerprint=fingerprint, clock=utcnow, act=act)
+    told = once(token=caller.token, key=key, fingerprint=fingerprint, clock=utcnow, act=act, outside=outside)
     if not told.replayed:
         return made[0]
     response = HttpResponse(told.body, status=told.status, content_type=told.content_type)
@@ -98,10 +116,7 @@ def _once(request: HttpRequest, caller: Caller, key: str, ask: Callable[[Caller]
 def _finished(request: HttpRequest, response: HttpResponse) -> HttpResponse:
     """Add what every answer has; a 405 says itself which methods there are."""
     if response.status_code == 405:
-        allowed = response.headers.get("Allow", "")
-        refused = as_response(Problem(Kind.WRONG_METHOD, f"This address takes {allowed}, not {request.method}."))
-        refused["Allow"] = allowed
-        return refused
+        return wrong_method(request, response.headers.get("Allow", ""))
     response["Cache-Control"] = "private, no-cache"
     if response.status_code == ACCEPTED:
         response["Retry-After"] = str(COME_AGAIN)
@@ -114,6 +129,13 @@ def _finished(request: HttpRequest, response: HttpResponse) -> HttpResponse:
             del response["Content-Type"]
         response["ETag"] = tag
     return response
+
+
+def wrong_method(request: HttpRequest, allowed: str) -> HttpResponse:
+    """Return the refusal of a method that an address does not take; ``allowed`` are those that it does, by commas."""
+    refused = as_response(Problem(Kind.WRONG_METHOD, f"This address takes {allowed}, not {request.method}."))
+    refused["Allow"] = allowed
+    return refused
 
 
 def as_response(problem: Problem) -> HttpResponse:

@@ -9,7 +9,7 @@ from apps.api.acts import checkpoints, flags, resumes, runs, sweeps
 from apps.api.acts.registry import Told
 from apps.api.http.operations import about, ask, asked_for
 from apps.api.schemas import training as shapes
-from apps.api.schemas.base import Number, Seconds, Word
+from apps.api.schemas.base import InPath, Seconds, Word
 
 router = Router(tags=["training"])
 MARKDOWN = "text/markdown; charset=utf-8"
@@ -70,7 +70,7 @@ def list_flags(request: HttpRequest, wish: Query[shapes.FlagsWish]) -> Told:
 
 
 @router.get("/flags/{flag}", response=shapes.FlagTold, **about(flags.show_flag))
-def show_flag(request: HttpRequest, flag: Path[Number]) -> Told:
+def show_flag(request: HttpRequest, flag: Path[InPath]) -> Told:
     return ask(request, flags.show_flag, shapes.FlagWish(flag=flag))
 
 
@@ -86,12 +86,12 @@ def request_resume(request: HttpRequest, body: Body[shapes.ResumeWish]) -> Statu
 
 
 @router.get("/resumes/{resume}", response=shapes.ResumeTold, **about(resumes.watch_resume))
-def watch_resume(request: HttpRequest, resume: Path[Number], wait: Seconds = 0) -> Told:
+def watch_resume(request: HttpRequest, resume: Path[InPath], wait: Seconds = 0) -> Told:
     return ask(request, resumes.watch_resume, shapes.ResumeNumber(resume=resume, wait=wait))
 
 
 @router.post("/resumes/{resume}/cancel", response=shapes.ResumeTold, **about(resumes.cancel_resume))
-def cancel_resume(request: HttpRequest, resume: Path[Number]) -> Told:
+def cancel_resume(request: HttpRequest, resume: Path[InPath]) -> Told:
     return ask(request, resumes.cancel_resume, shapes.ResumeNumber(resume=resume))
 
 

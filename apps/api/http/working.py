@@ -9,7 +9,7 @@ from apps.api.http.operations import about, ask, asked_for
 from apps.api.schemas import approvals as shapes
 from apps.api.schemas import handovers as documents
 from apps.api.schemas import worktrees as trees
-from apps.api.schemas.base import Number, Seconds, Word
+from apps.api.schemas.base import InPath, Seconds, Word
 
 router = Router(tags=["work"])
 
@@ -77,32 +77,32 @@ def create_plan(request: HttpRequest, body: Body[shapes.NewPlan]) -> Status[Told
 
 
 @router.get("/plans/{plan}", response=shapes.PlanWhole, **about(plans.show_plan))
-def show_plan(request: HttpRequest, plan: Path[Number]) -> Told:
+def show_plan(request: HttpRequest, plan: Path[InPath]) -> Told:
     return ask(request, plans.show_plan, shapes.PlanNumber(plan=plan))
 
 
 @router.get("/plans/{plan}/status", response=shapes.PlanTold, **about(plans.plan_status))
-def plan_status(request: HttpRequest, plan: Path[Number], wait: Seconds = 0) -> Told:
+def plan_status(request: HttpRequest, plan: Path[InPath], wait: Seconds = 0) -> Told:
     return ask(request, plans.plan_status, shapes.PlanNumber(plan=plan, wait=wait))
 
 
 @router.post("/plans/{plan}/versions", response={201: shapes.PlanTold}, **about(plans.revise_plan))
-def revise_plan(request: HttpRequest, plan: Path[Number], body: Body[shapes.PlanText]) -> Status[Told]:
+def revise_plan(request: HttpRequest, plan: Path[InPath], body: Body[shapes.PlanText]) -> Status[Told]:
     return Status(201, ask(request, plans.revise_plan, shapes.RevisedPlan(plan=plan, **body.model_dump())))
 
 
 @router.post("/plans/{plan}/comments", response={201: shapes.CommentTold}, **about(plans.comment_on_plan))
-def comment_on_plan(request: HttpRequest, plan: Path[Number], body: Body[shapes.CommentBody]) -> Status[Told]:
+def comment_on_plan(request: HttpRequest, plan: Path[InPath], body: Body[shapes.CommentBody]) -> Status[Told]:
     return Status(201, ask(request, plans.comment_on_plan, shapes.CommentWish(plan=plan, **body.model_dump())))
 
 
 @router.post("/plans/{plan}/progress", response={201: shapes.PlanTold}, **about(plans.report_progress))
-def report_progress(request: HttpRequest, plan: Path[Number], body: Body[shapes.ProgressBody]) -> Status[Told]:
+def report_progress(request: HttpRequest, plan: Path[InPath], body: Body[shapes.ProgressBody]) -> Status[Told]:
     return Status(201, ask(request, plans.report_progress, shapes.ProgressWish(plan=plan, **body.model_dump())))
 
 
 @router.post("/plans/{plan}/final-report", response={201: shapes.PlanTold}, **about(plans.finish_deploy))
-def finish_deploy(request: HttpRequest, plan: Path[Number], body: Body[shapes.FinalBody]) -> Status[Told]:
+def finish_deploy(request: HttpRequest, plan: Path[InPath], body: Body[shapes.FinalBody]) -> Status[Told]:
     return Status(201, ask(request, plans.finish_deploy, shapes.FinalWish(plan=plan, **body.model_dump())))
 
 
@@ -117,11 +117,11 @@ def ask_question(request: HttpRequest, body: Body[shapes.NewQuestion]) -> Status
 
 
 @router.get("/questions/{question}", response=shapes.QuestionTold, **about(questions.answer_status))
-def answer_status(request: HttpRequest, question: Path[Number], wait: Seconds = 0) -> Told:
+def answer_status(request: HttpRequest, question: Path[InPath], wait: Seconds = 0) -> Told:
     return ask(request, questions.answer_status, shapes.QuestionNumber(question=question, wait=wait))
 
 
 @router.post("/questions/{question}/withdraw", response=shapes.QuestionTold, **about(questions.withdraw_question))
-def withdraw_question(request: HttpRequest, question: Path[Number], body: Body[shapes.WithdrawBody]) -> Told:
+def withdraw_question(request: HttpRequest, question: Path[InPath], body: Body[shapes.WithdrawBody]) -> Told:
     wish = shapes.WithdrawWish(question=question, **body.model_dump())
     return ask(request, questions.withdraw_question, wish)

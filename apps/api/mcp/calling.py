@@ -85,7 +85,8 @@ def _once(tool: Tool, caller: Caller, wish: BaseModel, key: str) -> dict[str, An
         again = told.get("state") in ("looking", "being-verified")
         return Answer(200, json.dumps(told), "application/json", ask_again=again)
 
-    answer = once(token=caller.token, key=key, fingerprint=fingerprint, clock=utcnow, act=act)
+    answer = once(token=caller.token, key=key, fingerprint=fingerprint, clock=utcnow, act=act,
+                  outside=tool.act.outside)  # fmt: skip
     told: dict[str, Any] = json.loads(answer.body)
     return told
 

@@ -1,11 +1,13 @@
 """Plans and questions: what is asked, and what is told."""
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from apps.api.schemas.base import Line, Number, Paged, Seconds, Told, Wish, Word, Words
+from apps.api.schemas.base import Line, Number, Paged, Seconds, Told, Whole, Wish, Word, Words
+
+Status = Annotated[Whole, Field(ge=-255, le=2**31 - 1)]
 
 
 class StepWish(Wish):
@@ -52,8 +54,8 @@ class CommentWish(CommentBody):
 class ProgressBody(Wish):
     """A step begins without ``exit_status``; with it, its validation command has ended."""
 
-    step: int = Field(ge=1, le=1000, description="counted from 1")
-    exit_status: int | None = Field(default=None, ge=-255, le=2**31 - 1)
+    step: Whole = Field(ge=1, le=1000, description="counted from 1")
+    exit_status: Status | None = None
     output: str = Field(default="", max_length=1 << 19)
     remark: Line = ""
 
@@ -64,7 +66,7 @@ class ProgressWish(ProgressBody):
 
 class ResultWish(Wish):
     command: Words
-    exit_status: int = Field(ge=-255, le=2**31 - 1)
+    exit_status: Status
     output: str = Field(default="", max_length=1 << 19)
 
 

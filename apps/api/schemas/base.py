@@ -5,7 +5,10 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 MOST_PER_PAGE, LONGEST_WAIT = 200, 60
-Number = Annotated[int, Field(ge=1, le=2**53)]
+InPath = Annotated[int, Field(ge=1, le=2**53)]  # a number that stands in an address, where everything is a text
+# In a body a number is a number: false would be taken for 0 otherwise, which as an exit status is a pass.
+Whole = Annotated[int, Field(strict=True)]
+Number = Annotated[Whole, Field(ge=1, le=2**53)]
 Word = Annotated[str, Field(max_length=200)]
 Line = Annotated[str, Field(max_length=1000)]
 Words = Annotated[str, Field(max_length=20_000)]

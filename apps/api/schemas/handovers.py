@@ -3,9 +3,10 @@
 from datetime import datetime
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from apps.api.schemas.base import Line, Paged, Told, Wish, Word, Words
+from apps.handovers.screens.listing import day_of
 
 Key = Word
 
@@ -23,6 +24,14 @@ class HandoversWish(Paged):
     pending: Literal["", "1"] = Field(default="", description="1: only those with open items")
     since: Literal[""] | str = Field(default="", pattern=r"^(\d{4}-\d{2}-\d{2})?$", description="a day, 2026-05-04")
     until: Literal[""] | str = Field(default="", pattern=r"^(\d{4}-\d{2}-\d{2})?$", description="a day, included")
+
+    @field_validator("since", "until")
+    @classmethod
+    def _is_a_day(cls, told: str) -> str:
+        """One that is none would show everything, as a misspelt filter would."""
+        if told and day_of(told) is None:
+            raise ValueError(f"'{told}' is no day of the calendar; write one such as 2026-05-04")
+        return told
 
 
 class HandoverWish(Wish):

@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import Field
 
-from apps.api.schemas.base import Line, Paged, Told, Wish, Word
+from apps.api.schemas.base import Line, Paged, Told, Whole, Wish, Word
 
 
 class WorktreesWish(Paged):
@@ -75,7 +75,7 @@ class NewWorktreeTold(Told):
 class ExchangesWish(Wish):
     workspace: Word
     branch: Word
-    count: int = Field(ge=0, le=100_000, description="messages of this session by now")
+    count: Whole = Field(ge=0, le=100_000, description="messages of this session by now")
 
 
 class DueWish(Wish):

@@ -4,8 +4,8 @@ A first row says that the request is under way, and is committed by itself; whoe
 so. The act and its answer are then committed in *one* transaction, which also checks that the row is still ours. So a
 process that dies in the middle leaves an act that never happened and a row without an answer. When its lease is over,
 the next one takes the row and acts; and if the first was only slow, its transaction finds the row taken and is rolled
-back with all that it did. What cannot be rolled back, writing files, looks first for what an earlier try left
-(``Caller.repeated``).
+back with all that it did. What cannot be rolled back, writing files, is done before that transaction, which would keep
+every other writer waiting; its lease is longer, and it looks first for what an earlier try left (``Caller.repeated``).
 """
 
 import uuid
@@ -17,11 +17,14 @@ import structlog
 from django.db import IntegrityError, transaction
 
 from apps.api.domain.problems import Kind, Problem
+from apps.api.domain.webhooks import without_secret
 from apps.api.models import KeptAnswer, Token
+from apps.api.services.webhooks import as_told
 
 log = structlog.get_logger(__name__)
 KEPT = timedelta(hours=24)
-LEASE = timedelta(seconds=60)  # longer than any act takes
+LEASE = timedelta(seconds=60)  # longer than any act takes that lives in the database
+OUTSIDE_LEASE = timedelta(seconds=420)  # longer than git may take for a worktree, with what is written into it
 LONGEST_KEY = 200
 
 
@@ -52,33 +55,56 @@ class _Lost(Exception):
 
 
 def once(
-    *, token: Token, key: str, fingerprint: str, clock: Callable[[], datetime], act: Callable[[Claim], Answer]
+    *,
+    token: Token,
+    key: str,
+    fingerprint: str,
+    clock: Callable[[], datetime],
+    act: Callable[[Claim], Answer],
+    outside: bool = False,
 ) -> Answer:
     """Carry ``act`` out and keep its answer, or return the one that was kept for this key.
 
-    ``Problem`` 422 where the key stands for another request, 409 while the same one is under way. An answer of 500 and
-    more is not kept and nothing that was done stays, so that the request may be sent again.
+    ``outside`` says that the act writes files: no transaction is open while it does, and none takes them back.
+    ``Problem`` 422 where the key stands for another request, 409 while the same one is under way. A refusal is not
+    kept, because it may stand for this moment only: the request may be sent again. Of 500 and more nothing stays that
+    was done.
     """
     if not 1 <= len(key) <= LONGEST_KEY or not key.isprintable():
         raise Problem(Kind.INVALID, f"An idempotency key has 1 to {LONGEST_KEY} characters that can be seen.")
-    row, repeated = _claimed(token, key, fingerprint, clock())
+    row, repeated = _claimed(token, key, fingerprint, clock(), OUTSIDE_LEASE if outside else LEASE)
     if row.status is not None:
-        return Answer(row.status, row.body, row.content_type, replayed=True)
+        return Answer(row.status, as_told(row.body), row.content_type, replayed=True)
     try:
-        with transaction.atomic():
-            answer = act(Claim(row.first_at, repeated))
-            _keep(row, answer)
+        answer = _carried_out(row, act, Claim(row.first_at, repeated), outside=outside)
     except _Lost as error:
         raise _under_way(1) from error
     except BaseException:
         _let_go(row)
         raise
-    if answer.status >= 500 or answer.ask_again:
+    if not _is_kept(answer):
         _let_go(row)
     return answer
 
 
-def _claimed(token: Token, key: str, fingerprint: str, now: datetime) -> tuple[KeptAnswer, bool]:
+def _is_kept(answer: Answer) -> bool:
+    return 200 <= answer.status < 300 and not answer.ask_again
+
+
+def forget_answers(now: datetime) -> int:
+    """Delete the answers of every token that are older than a day, and return how many there were."""
+    return KeptAnswer.objects.filter(first_at__lt=now - KEPT).delete()[0]
+
+
+def _carried_out(row: KeptAnswer, act: Callable[[Claim], Answer], claim: Claim, *, outside: bool) -> Answer:
+    early = act(claim) if outside else None
+    with transaction.atomic():
+        answer = early or act(claim)
+        _keep(row, answer)
+    return answer
+
+
+def _claimed(token: Token, key: str, fingerprint: str, now: datetime, lease: timedelta) -> tuple[KeptAnswer, bool]:
     """Return the row of this key, ours to carry out unless it has its answer, and whether somebody else tried."""
     KeptAnswer.objects.filter(token=token, first_at__lt=now - KEPT).delete()
     told = {"fingerprint": fingerprint, "claim": uuid.uuid4().hex, "first_at": now, "claimed_at": now}
@@ -93,11 +119,11 @@ def _claimed(token: Token, key: str, fingerprint: str, now: datetime) -> tuple[K
         raise Problem(Kind.KEY_REUSED, f"The idempotency key '{key}' stands for another request: use a new one.")
     if held.status is not None:
         return held, False
-    return _taken_over(held, now), True
+    return _taken_over(held, now, lease), True
 
 
-def _taken_over(held: KeptAnswer, now: datetime) -> KeptAnswer:
-    left = held.claimed_at + LEASE - now
+def _taken_over(held: KeptAnswer, now: datetime, lease: timedelta) -> KeptAnswer:
+    left = held.claimed_at + lease - now
     if left > timedelta(0):
         raise _under_way(max(1, round(left.total_seconds())))
     claim = uuid.uuid4().hex
@@ -112,10 +138,9 @@ def _taken_over(held: KeptAnswer, now: datetime) -> KeptAnswer:
 def _keep(row: KeptAnswer, answer: Answer) -> None:
     if answer.status >= 500:
         transaction.set_rollback(True)
+    if not _is_kept(answer):
         return
-    if answer.ask_again:
-        return
-    told = {"status": answer.status, "body": answer.body, "content_type": answer.content_type}
+    told = {"status": answer.status, "body": without_secret(answer.body), "content_type": answer.content_type}
     if KeptAnswer.objects.filter(pk=row.pk, claim=row.claim, status=None).update(**told) != 1:
         raise _Lost
 

@@ -2,17 +2,21 @@
 
 import json
 import secrets
+import socket
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
+from urllib.parse import urlsplit
 
 import structlog
 from django.conf import settings
 from django.db.models import F, Q
 
-from apps.api.domain.webhooks import next_try, secret_from, signature_of
+from apps.api.callers import facts_of
+from apps.api.domain.tokens import why_dead
+from apps.api.domain.webhooks import is_forbidden, lacks_secret, next_try, secret_from, signature_of, with_secret
 from apps.api.models import Token, Webhook
 from apps.approvals.models import Question
 from apps.approvals.selectors import question_as_json
@@ -27,6 +31,10 @@ class Undelivered(Exception):
     """The other side did not take it; the text says why."""
 
 
+class Forbidden(Undelivered):
+    """It may not be sent there, and never will be."""
+
+
 def add_webhook(*, question: Question, token: Token, url: str, now: datetime) -> Webhook:
     """Note where the answer to a question is sent; of a question that was asked before, the first place stands."""
     told = {"token": token, "url": url, "nonce": secrets.token_hex(16), "next_at": now}
@@ -35,6 +43,14 @@ def add_webhook(*, question: Question, token: Token, url: str, now: datetime) ->
 
 def secret_of(hook: Webhook) -> str:
     return secret_from(settings.SECRET_KEY, hook.nonce)
+
+
+def as_told(body: str) -> str:
+    """Return a kept answer with the secret of its webhook, which is kept nowhere and made anew."""
+    if not lacks_secret(body):
+        return body
+    hook = Webhook.objects.filter(question=json.loads(body)["question"]).first()
+    return with_secret(body, secret_of(hook)) if hook else body
 
 
 def due_webhooks(now: datetime) -> list[int]:
@@ -56,7 +72,9 @@ def deliver(*, webhook_pk: int, post: Post, clock: Callable[[], datetime], confi
     claimed = Webhook.objects.filter(_free(now), pk=webhook_pk).exclude(question__state="open")
     if claimed.update(claimed_at=now, attempts=F("attempts") + 1) != 1:
         return Webhook.objects.filter(pk=webhook_pk).values_list("state", flat=True).first() or "gone"
-    hook = Webhook.objects.select_related("question__answer").get(pk=webhook_pk)
+    hook = Webhook.objects.select_related("question__answer", "token__owner").get(pk=webhook_pk)
+    if why := why_dead(facts_of(hook.token), now):
+        return _close(hook, "failed", f"not sent: {why}", now)
     body = json.dumps(question_as_json(hook.question)).encode()
     headers = {
         "Content-Type": "application/json",
@@ -65,12 +83,32 @@ def deliver(*, webhook_pk: int, post: Post, clock: Callable[[], datetime], confi
         "X-Sweepboard-Signature": signature_of(secret_of(hook), body),
     }
     try:
+        _check_place(hook.url, config.webhook_hosts)
         status = post(hook.url, body, headers, config.webhook_seconds)
+    except Forbidden as error:
+        log.warning("api.webhook.forbidden", webhook=hook.pk, said=str(error))
+        return _close(hook, "failed", str(error), clock())
     except Undelivered as error:
         return _again(hook, str(error), clock(), config)
     if 200 <= status < 300:
         return _close(hook, "done", f"taken with status {status}", clock())
     return _again(hook, f"answered with status {status}", clock(), config)
+
+
+def _check_place(url: str, allowed: Sequence[str]) -> None:
+    """Raise ``Forbidden`` where the address leads to this machine or one of its kind, whatever it is called."""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    if host in {one.lower() for one in allowed}:
+        return
+    try:
+        found = {str(one[4][0]) for one in socket.getaddrinfo(host, parts.port, type=socket.SOCK_STREAM)}
+    except (OSError, ValueError) as error:
+        raise Undelivered(f"not delivered: {host} is no name that is known") from error
+    if any(is_forbidden(one) for one in found):
+        raise Forbidden(
+            f"not sent: {host[:100]} lies on Sweepboard's own machine or link-local; [api] webhook_hosts may name it."
+        )
 
 
 def _again(hook: Webhook, said: str, now: datetime, config: ApiConfig) -> str:

@@ -7,11 +7,12 @@ from typing import Any
 
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
+from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_safe
 
 from apps.api.domain.problems import Kind, Problem
 from apps.api.http.api import PREFIX, api
-from apps.api.http.door import guarded
+from apps.api.http.door import guarded, wrong_method
 from apps.core.pages import render_page
 from apps.core.permissions import Permission, requires
 
@@ -22,10 +23,12 @@ def document() -> str:
     return json.dumps(api.get_openapi_schema())
 
 
+@csrf_exempt  # a POST is told what the address takes, and does nothing
 @login_not_required
-@require_safe
 def openapi(request: HttpRequest) -> HttpResponse:
     """Answer the OpenAPI document, without a token: whoever writes a client needs it first."""
+    if request.method not in ("GET", "HEAD"):
+        return wrong_method(request, "GET, HEAD")
     return HttpResponse(document(), content_type="application/json")
 
 

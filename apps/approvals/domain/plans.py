@@ -21,6 +21,16 @@ _HIDDEN = re.compile(
 )
 
 
+# What is drawn as nothing, or by every machine otherwise: two commands or labels alike but for it would look the same.
+_UNSEEN = re.compile(
+    "[\u2800\ufffc\ufffe\uffff\ue000-\uf8ff\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0080-\U000e0fff"
+    "\U000f0000-\U0010ffff]"
+)
+# Letters of some scripts, and emoji, are joined, parted or drawn in colour by these; alone they are drawn as nothing.
+_JOINS = re.compile("[\u200c\u200d\ufe00-\ufe0f]+")
+_ONE_JOINT = re.compile("[\ufe00-\ufe0f]?[\u200c\u200d]?")
+
+
 class Kind(StrEnum):
     """What a plan is for; the value is what the screens call it."""
 
@@ -61,7 +71,7 @@ class Draft:
 
 def check_draft(draft: Draft) -> None:
     """Raise ``Refused`` with a sentence that says what is missing, unless the plan can be shown to a person."""
-    _check_line("The plan's title", draft.title, LONGEST_TITLE)
+    check_line("The plan's title", draft.title, LONGEST_TITLE)
     _check_gate(draft)
     if not draft.steps:
         raise Refused("A plan needs at least one step, each with the command that shows that it is done.")
@@ -72,7 +82,8 @@ def check_draft(draft: Draft) -> None:
         check_words(f"Step {number}", step.text, LONGEST)
         if names_nothing(step.command):
             raise Refused(f"Step {number} ('{step.text[:60]}') has no validation command: name the one that proves it.")
-        _check_line(f"The validation command of step {number}", step.command, LONGEST)
+        check_line(f"The validation command of step {number}", step.command, LONGEST)
+        check_exact(f"The validation command of step {number}", step.command)
     for name, parts in _many(draft)[1:]:
         for part in parts:
             check_words(f"One of the {name}", part, LONGEST)
@@ -92,7 +103,7 @@ def _check_gate(draft: Draft) -> None:
     if draft.kind is Kind.FEATURE and not any(not names_nothing(one) for one in draft.acceptance_tests):
         raise Refused("A feature begins with its acceptance tests: name them in 'acceptance_tests' first.")
     if draft.failing_test:
-        _check_line("The failing test", draft.failing_test, LONGEST)
+        check_line("The failing test", draft.failing_test, LONGEST)
 
 
 def names_nothing(text: str) -> bool:
@@ -106,11 +117,28 @@ def check_words(what: str, text: object, longest: int) -> None:
         raise Refused(f"{what} is empty.")
     if len(text) > longest:
         raise Refused(f"{what} has {longest} characters at the most; this one has {len(text)}.")
-    if found := _HIDDEN.search(text):
-        raise Refused(f"{what} holds a character that cannot be seen (U+{ord(found[0]):04X}): take it out.")
+    if found := _HIDDEN.search(text) or _UNSEEN.search(text) or _joins_nothing(text):
+        raise Refused(f"{what} holds a character that cannot be seen (U+{ord(found[0][0]):04X}): take it out.")
 
 
-def _check_line(what: str, text: str, longest: int) -> None:
+def _joins_nothing(text: str) -> re.Match[str] | None:
+    """Return the first joint that does not stand behind what can be seen, or that joins it to nothing."""
+    for found in _JOINS.finditer(text):
+        before, after = text[: found.start()][-1:], text[found.end() :][:1]
+        loose = found[0][-1] in "\u200c\u200d" and not after.strip()
+        if loose or not before.strip() or not _ONE_JOINT.fullmatch(found[0]):
+            return found
+    return None
+
+
+def check_exact(what: str, text: str) -> None:
+    """Raise where ``text`` joins or parts letters unseen: it is carried out or told from others as it stands."""
+    if found := _JOINS.search(text):
+        raise Refused(f"{what} holds a character that cannot be seen (U+{ord(found[0][0]):04X}): take it out.")
+
+
+def check_line(what: str, text: str, longest: int) -> None:
+    """Raise unless ``text`` is words as ``check_words`` wants them, on one line."""
     check_words(what, text, longest)
     if "\n" in text:
         raise Refused(f"{what} is one line.")

@@ -10,9 +10,10 @@ from datetime import datetime
 
 from apps.approvals.domain.choices import form_for, looks_like_a_choice
 from apps.approvals.domain.errors import Refused
-from apps.approvals.domain.plans import check_words
+from apps.approvals.domain.plans import check_exact, check_words
 
 FEWEST, MOST = 2, 6
+FIRST_YEAR, LAST_YEAR = 2000, 2100  # of a deadline
 LONGEST_TITLE, LONGEST_CONTEXT, LONGEST_LABEL, LONGEST_CONSEQUENCE, LONGEST_NOTE = 300, 8000, 200, 1000, 4000
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,39}")
 
@@ -50,14 +51,23 @@ def check_question(draft: QuestionDraft) -> None:
                 f"'{option.id[:50]}' is no id of an option: letters, digits, '_', '-' and '.', 40 at the most."
             )
         check_words(f"The label of option '{option.id}'", option.label, LONGEST_LABEL)
+        check_exact(f"The label of option '{option.id}'", option.label)
         if option.consequence:
             check_words(f"The consequence of option '{option.id}'", option.consequence, LONGEST_CONSEQUENCE)
     for what, values in (("id", [one.id for one in draft.options]), ("label", [one.label for one in draft.options])):
         folded = [value.strip().casefold() for value in values]
         if doubled := next((value for value, key in zip(values, folded, strict=True) if folded.count(key) > 1), ""):
             raise Refused(f"Two options have the {what} '{doubled}'.")
-    if draft.deadline is not None and draft.deadline.tzinfo is None:
+    if draft.deadline is not None:
+        _check_deadline(draft.deadline)
+
+
+def _check_deadline(deadline: datetime) -> None:
+    """A moment at the rim of the calendar cannot be read in every time zone, and would take every list down."""
+    if deadline.tzinfo is None:
         raise Refused("A deadline needs its time zone, such as 2026-05-04T09:00Z.")
+    if not FIRST_YEAR <= deadline.year <= LAST_YEAR:
+        raise Refused(f"A deadline lies in the years {FIRST_YEAR} to {LAST_YEAR}; this one does not.")
 
 
 def _too_few_or_many(draft: QuestionDraft) -> str:

@@ -7,7 +7,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from apps.approvals.domain.errors import Refused
-from apps.approvals.domain.plans import Draft
+from apps.approvals.domain.plans import LONGEST, Draft, check_exact, check_line
+
+MOST_RESULTS = 100  # of one final report
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +34,15 @@ def missing_commands(draft: Draft, results: Iterable[Result]) -> tuple[str, ...]
 
 
 def check_final(draft: Draft, results: Sequence[Result]) -> None:
-    """Raise unless every validation command of the plan has one result; the sentence names those that have none."""
+    """Raise unless every validation command of the plan has one result; the sentence names those that have none.
+
+    Of what is reported beyond them every command must be one that a page can show: 4,000 characters at the most.
+    """
+    if len(results) > MOST_RESULTS:
+        raise Refused(f"A final report has {MOST_RESULTS} results at the most; this one has {len(results)}.")
+    for number, result in enumerate(results, 1):
+        check_line(f"The command of result {number}", result.command, LONGEST)
+        check_exact(f"The command of result {number}", result.command)
     if missing := missing_commands(draft, results):
         named = "; ".join(f"'{command}'" for command in missing)
         raise Refused(f"The final report lacks the result of {named}: run every validation command of the plan.")

@@ -60,12 +60,12 @@ def check_can_approve(plan: Standing, shown_sha256: str, now: datetime) -> None:
 
 def check_can_decide(plan: Standing, now: datetime) -> None:
     """Raise unless the plan waits for a decision."""
+    if plan.expired(now):
+        raise Refused(f"The plan expired on {plan.expires_at:%Y-%m-%d %H:%M} UTC. Its author must post it again.")
     if plan.state in (PlanState.APPROVED, PlanState.DEPLOYING):
         raise AlreadyDone("The plan was approved before.")
     if plan.state not in PLANNING:
         raise Refused(f"The plan is {plan.state.value}: there is nothing left to decide.")
-    if plan.expired(now):
-        raise Refused(f"The plan expired on {plan.expires_at:%Y-%m-%d %H:%M} UTC. Its author must post it again.")
 
 
 def check_can_revise(plan: Standing) -> None:

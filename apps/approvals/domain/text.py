@@ -52,10 +52,22 @@ class DiffLine:
         return {"+": "added", "-": "removed"}.get(self.mark, "")
 
 
-def difference(before: str, after: str) -> list[DiffLine]:
-    """Return all lines of both texts in order, with what became of each."""
-    told = difflib.ndiff(before.splitlines(), after.splitlines(), linejunk=None, charjunk=None)
-    return [DiffLine(line[0].strip(), line[2:]) for line in told if not line.startswith("?")]
+MOST_COMPARED = 2_000  # lines of either text: what comparing costs grows faster than they do
+
+
+def difference(before: str, after: str) -> list[DiffLine] | None:
+    """Return all lines of both texts in order, with what became of each; None where they are too long to compare."""
+    old, new = before.splitlines(), after.splitlines()
+    if max(len(old), len(new)) > MOST_COMPARED:
+        return None
+    found: list[DiffLine] = []
+    for what, begin, end, new_begin, new_end in difflib.SequenceMatcher(None, old, new).get_opcodes():
+        if what == "equal":
+            found += [DiffLine("", line) for line in old[begin:end]]
+        else:
+            found += [DiffLine("-", line) for line in old[begin:end]]
+            found += [DiffLine("+", line) for line in new[new_begin:new_end]]
+    return found
 
 
 MOST_OUTPUT = 20_000  # characters of a command's output that are kept

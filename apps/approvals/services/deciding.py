@@ -32,10 +32,12 @@ def approve_plan(*, plan: Plan, shown_sha256: str, by: Person, now: datetime) ->
     if sha_of(version.text) != version.sha256:
         log.error("approvals.plan.text_differs_from_its_hash", plan=plan.pk, version=version.number)
         raise Refused("The kept text is not the one that was posted. Nothing was approved; have the plan posted anew.")
+    stands = standing(plan, version)
     held = plan.decisions.filter(act="approved", voided_at=None).first()
-    if held is not None and (held.by, held.sha256) == (person.name, shown_sha256):
+    # Of a plan that expired since, the first press allows nothing any more, and the second must not say that it does.
+    if held is not None and (held.by, held.sha256) == (person.name, shown_sha256) and not stands.expired(now):
         return held
-    check_can_approve(standing(plan, version), shown_sha256, now)
+    check_can_approve(stands, shown_sha256, now)
     made = Decision.objects.create(
         plan=plan, version=version, act=PlanState.APPROVED.value, sha256=version.sha256, by=person.name, at=now
     )

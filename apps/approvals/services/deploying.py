@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 import structlog
 from django.db import transaction
@@ -34,23 +35,29 @@ def report_progress(
     """Keep how far a step is: begun (without ``exit_status``), or what its validation command came to.
 
     ``step`` counts from 1. Of a long ``output`` head and tail are kept. ``Refused`` unless the plan is approved as it
-    stands; the same ``key`` makes one report.
+    stands, and where the ``key`` stands for another report; the same report with the same ``key`` makes one.
     """
     who, key = named(by), key_or_new(key)
     plan = locked(plan)
     version = newest(plan)
-    if held := StepReport.objects.filter(version=version, key=key).first():
+    told = {"step": step, "exit_status": exit_status, "output": bounded(output), "note": remark, **who}
+    if held := _reported_before(version, key, told):
         return held
     check_can_report(standing(plan, version), now)
     check_step(version.draft, step)
     _check_parts(exit_status, output, remark)
-    made = StepReport.objects.create(
-        version=version, step=step, exit_status=exit_status, output=bounded(output), note=remark, key=key, at=now, **who
-    )
+    made = StepReport.objects.create(version=version, key=key, at=now, **told)
     hours = plan.handover.workspace.policy.plan_expires_hours
     touch(plan, state=PlanState.DEPLOYING.value, moved_at=now, expires_at=expiry(now, hours))
     note(plan, "progress", who, step=step, exit_status=exit_status, version=version.number)
     return made
+
+
+def _reported_before(version: PlanVersion, key: str, told: dict[str, Any]) -> StepReport | None:
+    held = StepReport.objects.filter(version=version, key=key).first()
+    if held is not None and any(getattr(held, name) != value for name, value in told.items()):
+        raise Refused(f"The key '{key}' stands for another report, of step {held.step} by {held.by}: use a new key.")
+    return held
 
 
 def _check_parts(exit_status: int | None, output: str, remark: str) -> None:

@@ -15,6 +15,7 @@ from apps.approvals.domain.states import OPEN, PlanState, check_can_revise, expi
 from apps.approvals.domain.text import sha_of, text_of
 from apps.approvals.models import Comment, Plan, PlanVersion, content_of
 from apps.approvals.services.common import key_or_new, locked, named, newest, note, standing, touch
+from apps.handovers.domain.states import came_after, why_not_begun
 from apps.handovers.models import Handover
 
 log = structlog.get_logger(__name__)
@@ -24,7 +25,8 @@ def create_plan(*, handover: Handover, draft: Draft, by: Actor, now: datetime, k
     """Post a plan on a handover; it waits for a person then.
 
     The same ``key`` of the same caller makes one plan, however often it is sent, and so does the same text on one
-    handover. ``Refused`` where something is missing, or where the key stands for another plan.
+    handover. ``Refused`` where something is missing, where the key stands for another plan, or where the handover is
+    gone, in the archive or superseded.
     """
     check_draft(draft)
     who, text = named(by), text_of(draft)
@@ -50,8 +52,17 @@ def _posted_before(handover: Handover, who: dict[str, str], key: str, sha256: st
     return same
 
 
+def _check_handover(handover: Handover) -> None:
+    newer = handover.superseded_by.key if handover.superseded_by else ""
+    if why := why_not_begun(handover.key, handover.state, newer):
+        raise Refused(why)
+    if after := came_after(handover.key, handover.state, newer):
+        raise Refused(f"{after} Post the plan on that one.")
+
+
 @transaction.atomic
 def _create(handover: Handover, draft: Draft, who: dict[str, str], key: str, now: datetime) -> Plan:
+    _check_handover(handover)
     sha256 = sha_of(text_of(draft))
     plan = Plan.objects.create(
         handover=handover,
@@ -81,14 +92,14 @@ def revise_plan(*, plan: Plan, draft: Draft, by: Actor, now: datetime, key: str 
     """Post a new text of a plan; an approval of the old one is void from then on, and the plan waits anew.
 
     The same text again changes nothing, unless the plan expired or failed: then it waits anew. A ``key`` that was used
-    before returns the version that it made.
+    before returns the version that it made. ``Refused`` for an agent that did not post the plan.
     """
     check_draft(draft)
     who, key = named(by), key_or_new(key)
     try:
         return _revise(plan, draft, who, key, now)
     except IntegrityError as error:
-        if held := PlanVersion.objects.filter(plan=plan, key=key).first():
+        if held := _revised_before(plan, key, sha_of(text_of(draft))):
             return held
         raise Refused("Another open plan of this handover says exactly this.") from error
 
@@ -96,13 +107,14 @@ def revise_plan(*, plan: Plan, draft: Draft, by: Actor, now: datetime, key: str 
 @transaction.atomic
 def _revise(plan: Plan, draft: Draft, who: dict[str, str], key: str, now: datetime) -> PlanVersion:
     plan = locked(plan)
+    # Another agent's version would void an approval, and be carried out under the name of whoever posted the plan.
+    if who["by_kind"] == Agent.kind and (plan.by_kind, plan.by) != (who["by_kind"], who["by"]):
+        raise Refused(
+            f"Only {plan.by}, who posted it, revises plan {plan.pk}: comment on it, or post a plan of your own."
+        )
     before = newest(plan)
     sha256 = sha_of(text_of(draft))
-    if held := PlanVersion.objects.filter(plan=plan, key=key).first():
-        if held.sha256 != sha256:
-            raise Refused(
-                f"The key '{key}' stands for version {held.number}, which says something else: use a new key."
-            )
+    if held := _revised_before(plan, key, sha256):
         return held
     stands = standing(plan, before)
     check_can_revise(stands)
@@ -115,6 +127,13 @@ def _revise(plan: Plan, draft: Draft, who: dict[str, str], key: str, now: dateti
     touch(plan, state=PlanState.POSTED.value, moved_at=now, expires_at=expiry(now, hours), **values)
     note(plan, "revised", who, sha256=sha256, version=version.number)
     return version
+
+
+def _revised_before(plan: Plan, key: str, sha256: str) -> PlanVersion | None:
+    held = PlanVersion.objects.filter(plan=plan, key=key).first()
+    if held is not None and held.sha256 != sha256:
+        raise Refused(f"The key '{key}' stands for version {held.number}, which says something else: use a new key.")
+    return held
 
 
 def _void(plan: Plan, version: PlanVersion, who: dict[str, str], now: datetime) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 import structlog
 from django.db import IntegrityError, transaction
@@ -35,40 +36,40 @@ def ask_question(
     """
     check_question(draft)
     who, key = named(by), key_or_new(key)
+    told = _told(draft, handover, plan)
     try:
-        return _asked_before(draft, who, key) or _ask(draft, who, key, now, handover, plan)
+        return _asked_before(told, who, key) or _ask(draft, told, who, key, now)
     except IntegrityError:  # the same request came twice at once, and the other one was faster
-        if before := _asked_before(draft, who, key):
+        if before := _asked_before(told, who, key):
             return before
         raise
 
 
-def _asked_before(draft: QuestionDraft, who: dict[str, str], key: str) -> Question | None:
+def _told(draft: QuestionDraft, handover: Handover | None, plan: Plan | None) -> dict[str, Any]:
+    """Return all that a question says, as its row keeps it."""
+    return {
+        "title": draft.title,
+        "context": draft.context,
+        "options": [{"id": one.id, "label": one.label, "consequence": one.consequence} for one in draft.options],
+        "allow_multiple": draft.allow_multiple,
+        "deadline": draft.deadline,
+        "handover": plan.handover if plan else handover,
+        "plan": plan,
+    }
+
+
+def _asked_before(told: dict[str, Any], who: dict[str, str], key: str) -> Question | None:
     held = Question.objects.filter(key=key, **who).first()
-    if held is not None and (held.title, held.choices) != (draft.title, draft.options):
+    if held is not None and any(getattr(held, name) != value for name, value in told.items()):
         raise Refused(f"The key '{key}' stands for question {held.pk}, which asks something else: use a new key.")
     return held
 
 
 @transaction.atomic
-def _ask(
-    draft: QuestionDraft, who: dict[str, str], key: str, now: datetime, handover: Handover | None, plan: Plan | None
-) -> Question:
-    asked = Question.objects.create(
-        title=draft.title,
-        context=draft.context,
-        options=[{"id": one.id, "label": one.label, "consequence": one.consequence} for one in draft.options],
-        allow_multiple=draft.allow_multiple,
-        deadline=draft.deadline,
-        handover=plan.handover if plan else handover,
-        plan=plan,
-        key=key,
-        at=now,
-        words=_words(draft, who["by"]),
-        **who,
-    )
-    if plan is not None:
-        touch(plan)
+def _ask(draft: QuestionDraft, told: dict[str, Any], who: dict[str, str], key: str, now: datetime) -> Question:
+    asked = Question.objects.create(key=key, at=now, words=_words(draft, who["by"]), **told, **who)
+    if asked.plan is not None:
+        touch(asked.plan)
     record(type="question.asked", actor=who["by"], subject=asked.subject, by_kind=who["by_kind"], title=draft.title)
     log.info("approvals.question.asked", question=asked.pk, by=who["by"])
     return asked

@@ -68,3 +68,18 @@ def _told(one: Standing, newest: Standing | None, lying: Standing | None, named:
     if one.name in named or (lying is not None and lying.name == one.name):
         return Told(State.CURRENT, later)
     return Told(State.SUPERSEDED, later)
+
+
+def came_after(key: str, state: str, newer: str) -> str:
+    """Return which handover one should go on with instead of a superseded one, in a sentence; empty for another one."""
+    return f"{newer or 'A newer one'} came after {key} on its branch." if state == State.SUPERSEDED else ""
+
+
+def why_not_begun(key: str, state: str, newer: str) -> str:
+    """Return why no work begins on a handover that nobody can read where it lay, and what to do; empty where it may."""
+    instead = f" {newer} came after it: go on with that one." if newer else ""
+    if state == State.GONE:
+        return f"{key} is gone: its document lies nowhere any more.{instead}"
+    if state == State.ARCHIVED:
+        return f"{key} is in the archive.{instead or ' Bring it back first, on its page or by `handover restore`.'}"
+    return ""

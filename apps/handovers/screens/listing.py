@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import MAXYEAR, MINYEAR, UTC, date, datetime, timedelta
 from urllib.parse import urlencode
 
 from django.db.models import Exists, OuterRef, QuerySet
@@ -45,7 +45,7 @@ class Query:
 
     @property
     def filters(self) -> Filters:
-        until = _day(self.until)
+        until = day_of(self.until)
         return Filters(
             workspace=self.workspace,
             branch=self.branch,
@@ -54,7 +54,7 @@ class Query:
             state=self.state if self.state in STATES else "",
             sweep=self.sweep,
             has_pending=bool(self.pending),
-            since=_day(self.since),
+            since=day_of(self.since),
             until=until + timedelta(days=1) if until else None,
         )
 
@@ -98,12 +98,16 @@ def _level(one: Freshness, now: datetime) -> str:
     return "stale" if now - one.good_at > STALE else "ok"
 
 
-def _day(text: str) -> datetime | None:
+def day_of(text: str) -> datetime | None:
+    """Return the beginning of a day such as 2026-05-04 in UTC, None for what is none.
+
+    So is a day in the calendar's first and last year: the day before or after it may be none.
+    """
     try:
         day = date.fromisoformat(text)
     except ValueError:
         return None
-    return datetime(day.year, day.month, day.day, tzinfo=UTC) if day.year > 1 else None
+    return datetime(day.year, day.month, day.day, tzinfo=UTC) if MINYEAR < day.year < MAXYEAR else None
 
 
 def choices() -> dict[str, list[str]]:

@@ -8,6 +8,7 @@ from django.db.models import F
 
 from apps.audit.services import record
 from apps.core.errors import Permanent
+from apps.handovers.domain.states import came_after, why_not_begun
 from apps.handovers.models import Handover, Pickup
 from apps.workspaces.models import Workspace
 
@@ -26,6 +27,9 @@ class PickedUp:
     def sentence(self) -> str:
         one = self.pickup
         told = f"{one.who} picked up {one.handover.key} at {one.at:%Y-%m-%d %H:%M} UTC."
+        newer = one.handover.superseded_by
+        if after := came_after(one.handover.key, one.handover.state, newer.key if newer else ""):
+            told = f"{told} {after}"
         if self.before is None:
             return told
         return f"{told} {self.before.who} had picked it up already, at {self.before.at:%Y-%m-%d %H:%M} UTC."
@@ -33,15 +37,19 @@ class PickedUp:
 
 @transaction.atomic
 def pick_up(*, handover: Handover, who: str, kind: str, now: datetime, checkout: str = "") -> PickedUp:
-    """Record that ``who`` (a person or an agent) goes on with a handover; ``Permanent`` without a name.
+    """Record that ``who`` (a person or an agent) goes on with a handover.
 
-    A second pickup is recorded too and told of the first: two of them on one branch is what it warns of. The same one
+    ``Permanent`` without a name, and for one that is gone or in the archive; of a superseded one the newer is told. A
+    second pickup is recorded too and told of the first: two of them on one branch is what it warns of. The same one
     again changes nothing.
     """
     who = " ".join(who.split())[:200]
     if not who or kind not in KINDS:
         raise Permanent("A pickup needs a name, and is that of a person or an agent.")
     locked = Handover.objects.select_for_update().get(pk=handover.pk)
+    newer = locked.superseded_by
+    if why := why_not_begun(locked.key, locked.state, newer.key if newer else ""):
+        raise Permanent(why)
     before = locked.pickups.filter(released_at=None).order_by("-pk").first()
     if before is not None and before.who == who:
         return PickedUp(before, before)

@@ -61,7 +61,10 @@ def _caller() -> Caller:
 
 def _arguments(name: str, fields: list[str]) -> dict[str, Any]:
     if fields == ["-"]:
-        told = _json(sys.stdin.read())
+        try:
+            told = _json(sys.stdin.read())
+        except UnicodeDecodeError as error:
+            raise CommandError("The standard input holds bytes that are no UTF-8.", returncode=USAGE) from error
         if not isinstance(told, dict):
             raise CommandError("The standard input holds no JSON object.", returncode=USAGE)
         return told
