@@ -142,6 +142,10 @@ document.addEventListener("htmx:beforeSwap", (event) => {
     stay("You were logged out. Reload the page to log in again; the board shows what it last knew.");
     return;
   }
+  if (event.detail.requestConfig.verb === "get" && event.detail.target?.querySelector("form.htmx-request")) {
+    event.detail.shouldSwap = false; /* a poll that came after a press would take away the form that waits for its answer */
+    return;
+  }
   anchor = null;
   if (event.detail.target.id !== "board-poll") return;
   const seen = [...document.querySelectorAll(".head-row, .runs tr[id]")].find((row) => row.getBoundingClientRect().top >= 0);

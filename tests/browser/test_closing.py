@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from apps.closing.models import CloseRequest
 from apps.core.clock import utcnow
@@ -72,6 +72,20 @@ def test_one_press_and_the_progress_comes_by_itself(visit: Visit) -> None:
     Run.objects.filter(pk=run.pk).update(state="failed")
     CloseRequest.objects.update(state="verified", shows="failed", finished_at=utcnow())
     expect(page.locator("#closing")).to_contain_text("✓ W&B shows failed")
+
+
+def test_a_poll_in_the_midst_of_a_press_does_not_take_its_answer_away(visit: Visit) -> None:
+    run = zombie()
+    page = visit(f"/runs/{run.pk}/close")
+    held: list[Route] = []
+    page.route("**/close/press", lambda route: held.append(route))  # noqa: PLW0108 - Playwright looks at it
+    page.locator("#close-run").click()
+    for _ in range(2):
+        with page.expect_response(lambda answer: answer.url.endswith(f"/runs/{run.pk}/close")):
+            pass
+    held[0].continue_()
+    expect(page.locator("#closing-said")).to_contain_text("Run c8p4r9 will be marked as failed in W&B.")
+    expect(page.locator("#closing")).to_contain_text("Waiting for a worker")
 
 
 def test_the_board_leads_there_by_keyboard(visit: Visit) -> None:
