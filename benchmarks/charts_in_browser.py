@@ -43,8 +43,7 @@ def _visit(page: Any, address: str) -> tuple[float, float, float]:
     page.locator("details.columns[open]").wait_for()
     pressed = time.perf_counter() - began
     for name in ON_SCREEN:  # those that are not on the screen wait until somebody comes past
-        page.evaluate("name => document.getElementById(`chart-${name}`).scrollIntoView()", name)
-    for name in ON_SCREEN:
+        page.evaluate("name => document.getElementById(`chart-${name}`).scrollIntoView({block: 'center'})", name)
         page.locator(f"#chart-{name} .main-svg").first.wait_for(state="attached")
     return text, pressed, time.perf_counter() - began
 
