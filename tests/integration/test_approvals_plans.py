@@ -190,10 +190,11 @@ def test_a_comment_that_is_sent_twice_is_kept_once_and_an_agents_choice_is_refus
     made, mia = plan(), person()
     first = comment_on_plan(plan=made, text="Why step 2?", by=mia, now=NOW, key="c1")
     assert comment_on_plan(plan=made, text="Why step 2?", by=mia, now=NOW, key="c1") == first
+    assert comment_on_plan(plan=made, text="And step 3?", by=mia, now=NOW, key="c1") != first
     with pytest.raises(Refused, match=r"ask_question\(title="):
         comment_on_plan(plan=made, text="Should I resume or restart?", by=CODER, now=NOW)
     comment_on_plan(plan=made, text="Should we resume or restart?", by=mia, now=NOW)
-    assert Comment.objects.count() == 2
+    assert Comment.objects.count() == 3
 
 
 def test_a_plan_is_turned_back_with_a_reason_and_only_with_one() -> None:

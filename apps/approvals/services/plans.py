@@ -150,11 +150,12 @@ def _void(plan: Plan, version: PlanVersion, who: dict[str, str], now: datetime) 
 def comment_on_plan(*, plan: Plan, text: str, by: Actor, now: datetime, key: str = "") -> Comment:
     """Keep words about a plan. They approve nothing, whatever they say and whoever says them.
 
+    A form that is sent twice keeps one comment; other words under its ``key``, after 'back' in a browser, are another.
     ``Refused`` where an agent asks for a decision between options in plain text; the sentence holds the form to use.
     """
-    text = text.strip()
-    check_words("The comment", text.replace("\r\n", "\n"), LONGEST)
-    who, key = named(by), key_or_new(key)
+    text = text.strip().replace("\r\n", "\n")
+    check_words("The comment", text, LONGEST)
+    who, key = named(by), sha_of(f"{key_or_new(key)}\n{text}")
     if isinstance(by, Agent):
         check_plain_text(text)
     plan = locked(plan)
@@ -163,7 +164,7 @@ def comment_on_plan(*, plan: Plan, text: str, by: Actor, now: datetime, key: str
     made = Comment.objects.create(
         plan=plan,
         version=newest(plan),
-        text=text.replace("\r\n", "\n"),
+        text=text,
         affirmative=sounds_like_approval(text),
         key=key,
         at=now,
