@@ -142,8 +142,9 @@ document.addEventListener("htmx:beforeSwap", (event) => {
     stay("You were logged out. Reload the page to log in again; the board shows what it last knew.");
     return;
   }
-  if (event.detail.requestConfig.verb === "get" && event.detail.target?.querySelector("form.htmx-request")) {
-    event.detail.shouldSwap = false; /* a poll that came after a press would take away the form that waits for its answer */
+  const { target, requestConfig } = event.detail;
+  if (requestConfig.elt === target && target.querySelector("form[method=post].htmx-request")) {
+    event.detail.shouldSwap = false; /* a poll in the midst of a press would take away the form that waits for its answer */
     return;
   }
   anchor = null;
