@@ -106,10 +106,15 @@ def left_at(run: Run, one: LinkedJob, linked: Iterable[LinkedJob]) -> datetime |
     went_on = one.next_run_at
     if went_on is None:
         return over
-    came_back = any(other.job.start_at is not None and other.job.start_at >= went_on for other in linked)
-    if run.heartbeat_at is not None and run.heartbeat_at >= went_on and not came_back:
+    if run.heartbeat_at is not None and run.heartbeat_at >= went_on and not _came_back_alone(one, went_on, linked):
         return over
     return went_on if over is None else min(over, went_on)
+
+
+def _came_back_alone(one: LinkedJob, went_on: datetime, linked: Iterable[LinkedJob]) -> bool:
+    """Tell whether a later attempt took the run up without the next one; two runs side by side come back together."""
+    later = (other for other in linked if other.job.start_at is not None and other.job.start_at >= went_on)
+    return any(other.next_run != one.next_run for other in later)
 
 
 def gpu_hours_by_sweep(attempts: Iterable[GpuAttempt]) -> dict[int | None, float]:

@@ -2,14 +2,19 @@
 
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from apps.handovers.adapters.filesystem import FilesystemDocumentStore
+from apps.workspaces.models import Workspace
 from apps.worktrees.adapters.files import CheckoutFiles
 from apps.worktrees.adapters.git_cli import GitCli
 from apps.worktrees.domain.acts import JobFacts
 from apps.worktrees.domain.facts import Facts
+from apps.worktrees.services.cleaning import CleanPlan, clean_up, prepare_clean
 from apps.worktrees.services.looking import Tools, look_at
 from tests.factories.handovers import git, repository, worktree
+from tests.factories.moments import NOW
+from tests.factories.rows import WorkspaceFactory
 
 IGNORED = "outputs/\nwandb/\nlogs/\n.env\n.venv\nCLAUDE.md\nCLAUDE/\n__pycache__/\n*_cache\nnode_modules\n"
 
@@ -35,6 +40,21 @@ def glue(folder: Path) -> Path:
     git(root, "add", ".gitignore")
     git(root, "commit", "-q", "-m", "Ignore what trains")
     return root
+
+
+def furnished(folder: Path) -> Path:
+    """The same with what a team shares and what runs write beside it."""
+    root = glue(folder)
+    for name in (".env", "hf_cache"):
+        (root / name).write_text("x")
+    for name in ("outputs", "logs", ".venv"):
+        (root / name).mkdir()
+    return root
+
+
+def registered(root: Path) -> Workspace:
+    made: Workspace = WorkspaceFactory(name="glue", root=str(root), config={})
+    return made
 
 
 def with_remote(root: Path) -> Path:
@@ -66,6 +86,19 @@ def facts_at(root: Path, folder: Path) -> Facts:
 
 def none_run(path: Path, now: datetime) -> JobFacts:
     return JobFacts()
+
+
+def shown(workspace: Workspace, path: Path, nonce: str = "") -> CleanPlan:
+    """What clean up would do with a worktree of the workspace from which no job runs."""
+    return prepare_clean(root=workspace.path, path=path, tools=tools(), now=NOW, jobs=none_run, workspace=workspace,
+                         nonce=nonce)  # fmt: skip
+
+
+def clean(workspace: Workspace, path: Path, digest: str = "", jobs: Any = none_run, nonce: str = "") -> str:
+    """Clean a worktree up, as it was shown unless ``digest`` says otherwise; return the sentence."""
+    digest = digest or shown(workspace, path, nonce).digest
+    return clean_up(root=workspace.path, path=path, digest=digest, tools=tools(), now=NOW, actor="mia", jobs=jobs,
+                    workspace=workspace, nonce=nonce)  # fmt: skip
 
 
 def state_of(root: Path) -> tuple[str, list[str], list[str]]:

@@ -4,10 +4,11 @@ import pytest
 
 from apps.joblogs.models import LogFile, LogTrace
 from apps.links.models import AgentLink, RunLink
-from apps.links.selectors import agent_jobs, jobs_of_runs
+from apps.links.selectors import agent_jobs, gpu_hours_by_run, jobs_of_runs
 from apps.links.services import relink, relink_agents, runs_touched_by
 from apps.slurm.models import Job
-from tests.factories.moments import before
+from apps.sweeps.models import Run
+from tests.factories.moments import NOW, before
 from tests.factories.rows import AgentLinkFactory, JobFactory, RunFactory, RunLinkFactory, SweepFactory
 
 pytestmark = pytest.mark.django_db
@@ -117,3 +118,39 @@ def test_a_change_of_a_job_or_its_log_touches_the_runs_that_it_may_carry() -> No
     RunFactory()
     assert runs_touched_by(job_pks=[job.pk]) == {run.pk for run in (named, hinted, logged, linked)}
     assert runs_touched_by(job_pks=[], log_keys=[("memory", "7")]) == {logged.pk, linked.pk}
+
+
+def hours_in_jobs(*spans: tuple[float, float | None, tuple[Run, ...]]) -> dict[str, float]:
+    """Make jobs of one GPU from so many to so many hours ago that carried these runs; return their hours by run id."""
+    runs = {run for *_, some in spans for run in some}
+    for begin, end, some in spans:
+        job = JobFactory(
+            submit_at=before(hours=begin), start_at=before(hours=begin), gpus=1,
+            end_at=None if end is None else before(hours=end), state="RUNNING" if end is None else "COMPLETED",
+        )  # fmt: skip
+        for run in some:
+            RunLinkFactory(run=run, job=job)
+    found = gpu_hours_by_run([run.pk for run in runs], NOW)
+    return {run.run_id: round(found[run.pk], 2) for run in runs}
+
+
+def test_a_run_that_came_back_alone_was_in_its_agents_job_until_the_next_run_began() -> None:
+    died = RunFactory(run_id="aaa111", state="crashed", created_at=before(hours=30), heartbeat_at=NOW)
+    other = RunFactory(run_id="bbb222", state="finished", created_at=before(hours=27), heartbeat_at=before(hours=10))
+    assert hours_in_jobs((30, 10, (died, other)), (8, 0, (died,))) == {"aaa111": 11, "bbb222": 17}
+
+
+def test_runs_side_by_side_that_come_back_together_have_each_jobs_whole_time() -> None:
+    pair = [
+        RunFactory(run_id=name, state="finished", created_at=before(hours=30 - late), heartbeat_at=NOW)
+        for name, late in (("aaa111", 0), ("bbb222", 0.5))
+    ]
+    assert hours_in_jobs((30, 20, tuple(pair)), (18, 0, tuple(pair))) == {"aaa111": 28, "bbb222": 27.5}
+
+
+def test_two_runs_side_by_side_are_in_their_only_job_until_it_ends() -> None:
+    pair = [
+        RunFactory(run_id=name, state="finished", created_at=before(hours=30 - late), heartbeat_at=before(hours=20))
+        for name, late in (("aaa111", 0), ("bbb222", 0.5))
+    ]
+    assert hours_in_jobs((30, 20, tuple(pair))) == {"aaa111": 10, "bbb222": 9.5}

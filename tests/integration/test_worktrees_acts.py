@@ -18,15 +18,26 @@ from apps.workspaces.models import Workspace
 from apps.worktrees.adapters.git_cli import GitCli
 from apps.worktrees.domain.acts import JobFacts
 from apps.worktrees.models import Worktree, WorktreeAct
-from apps.worktrees.services.cleaning import CleanPlan, clean_up, prepare_clean
+from apps.worktrees.services.cleaning import clean_up
 from apps.worktrees.services.jobs import jobs_now
 from apps.worktrees.services.looking import Tools
 from apps.worktrees.services.making import Made, NewWish, new_worktree, prepare_new
 from apps.worktrees.services.scanning import scan_worktrees
-from tests.factories import worktrees as made_by
 from tests.factories.moments import NOW
-from tests.factories.rows import WorkspaceFactory
-from tests.factories.worktrees import commit, git, merged, none_run, odd_git, state_of, tools, with_remote
+from tests.factories.worktrees import (
+    clean,
+    commit,
+    furnished,
+    git,
+    merged,
+    none_run,
+    odd_git,
+    registered,
+    shown,
+    state_of,
+    tools,
+    with_remote,
+)
 from tests.services.memory import World
 
 pytestmark = pytest.mark.django_db
@@ -35,18 +46,12 @@ WISH = NewWish("fix/restarts", focus="warm restarts", next_action="Rerun seed 3"
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    made = made_by.glue(tmp_path)
-    for name in (".env", "hf_cache"):
-        (made / name).write_text("x")
-    for name in ("outputs", "logs", ".venv"):
-        (made / name).mkdir()
-    return made
+    return furnished(tmp_path)
 
 
 @pytest.fixture
 def workspace(root: Path) -> Workspace:
-    made: Workspace = WorkspaceFactory(name="glue", root=str(root), config={})
-    return made
+    return registered(root)
 
 
 def make(workspace: Workspace, wish: NewWish = WISH, digest: str = "", **more: Any) -> Made:
@@ -54,17 +59,6 @@ def make(workspace: Workspace, wish: NewWish = WISH, digest: str = "", **more: A
     digest = digest or prepare_new(root=workspace.path, wish=wish, tools=made, workspace=workspace).digest
     return new_worktree(root=workspace.path, wish=wish, digest=digest, tools=made, work=work_source(), now=NOW,
                         actor="mia", workspace=workspace, **more)  # fmt: skip
-
-
-def shown(workspace: Workspace, path: Path, nonce: str = "") -> CleanPlan:
-    return prepare_clean(root=workspace.path, path=path, tools=tools(), now=NOW, jobs=none_run, workspace=workspace,
-                         nonce=nonce)  # fmt: skip
-
-
-def clean(workspace: Workspace, path: Path, digest: str = "", jobs: Any = none_run, nonce: str = "") -> str:
-    digest = digest or shown(workspace, path, nonce).digest
-    return clean_up(root=workspace.path, path=path, digest=digest, tools=tools(), now=NOW, actor="mia", jobs=jobs,
-                    workspace=workspace, nonce=nonce)  # fmt: skip
 
 
 def test_every_step_is_shown_with_its_exact_arguments_and_nothing_is_done(workspace: Workspace, root: Path) -> None:

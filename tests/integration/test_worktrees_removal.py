@@ -4,47 +4,38 @@ import os
 import stat
 import subprocess
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from apps.core.errors import Permanent
 from apps.workspaces.models import Workspace
-from apps.worktrees.services.cleaning import CleanPlan, clean_up, prepare_clean
+from apps.worktrees.services.cleaning import clean_up, prepare_clean
 from apps.worktrees.services.looking import Tools
-from tests.factories import worktrees as made_by
 from tests.factories.moments import NOW
-from tests.factories.rows import WorkspaceFactory
-from tests.factories.worktrees import git, merged, none_run, odd_git, state_of, tools, worktree
+from tests.factories.worktrees import (
+    clean,
+    furnished,
+    git,
+    merged,
+    none_run,
+    odd_git,
+    registered,
+    shown,
+    state_of,
+    worktree,
+)
 
 pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    made = made_by.glue(tmp_path)
-    for name in (".env", "hf_cache"):
-        (made / name).write_text("x")
-    for name in ("outputs", "logs", ".venv"):
-        (made / name).mkdir()
-    return made
+    return furnished(tmp_path)
 
 
 @pytest.fixture
 def workspace(root: Path) -> Workspace:
-    made: Workspace = WorkspaceFactory(name="glue", root=str(root), config={})
-    return made
-
-
-def shown(workspace: Workspace, path: Path, nonce: str = "") -> CleanPlan:
-    return prepare_clean(root=workspace.path, path=path, tools=tools(), now=NOW, jobs=none_run, workspace=workspace,
-                         nonce=nonce)  # fmt: skip
-
-
-def clean(workspace: Workspace, path: Path, digest: str = "", jobs: Any = none_run, nonce: str = "") -> str:
-    digest = digest or shown(workspace, path, nonce).digest
-    return clean_up(root=workspace.path, path=path, digest=digest, tools=tools(), now=NOW, actor="mia", jobs=jobs,
-                    workspace=workspace, nonce=nonce)  # fmt: skip
+    return registered(root)
 
 
 def clean_with(odd: Tools, workspace: Workspace, path: Path) -> str:

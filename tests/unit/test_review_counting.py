@@ -16,6 +16,7 @@ from apps.review.domain.facts import (
     QuestionFact,
     WeekFacts,
 )
+from apps.review.domain.hours import shares
 from apps.review.domain.late import late_figures, rows_of
 from apps.review.domain.numbers import Figure, from_json, to_json
 from apps.review.domain.results import moved_by
@@ -194,6 +195,16 @@ def test_a_run_that_its_agent_left_waits_from_then_on(again: float, waited: floa
     )  # fmt: skip
     found = values(facts)
     assert (found["resumes"], found["resume-median"]) == (1, waited * 3600)
+
+
+def test_runs_side_by_side_that_come_back_together_were_in_their_first_job_until_its_end() -> None:
+    runs = (run(1, 0, 30), run(2, 0.1, 30))
+    jobs = (attempt(1, 0, 10, state="PREEMPTED"), attempt(2, 12, 30))
+    links = (link(1, 1, 1), link(2, 2, 1), link(3, 1, 2), link(4, 2, 2))
+    facts = week_facts(runs=runs, attempts=jobs, links=links)
+    found = values(facts)
+    assert (found["resumes"], found["resume-median"], found["preemptions"]) == (2, 2 * 3600, 2)
+    assert {one.run: one.hours for one in shares(facts) if one.job == 2} == {1: 18, 2: 18}
 
 
 def test_a_preemption_is_of_the_run_that_was_in_the_job_and_not_of_those_before_it() -> None:

@@ -53,31 +53,41 @@ def stays(facts: WeekFacts) -> list[Stay]:
     attempts = {one.pk: one for one in facts.attempts}
     known = [one for one in facts.links if one.run in runs and one.job in attempts]
     carried: dict[int, list[RunFact]] = defaultdict(list)
-    starts: dict[int, list[tuple[datetime, int]]] = defaultdict(list)
     for link in known:
         carried[link.job].append(runs[link.run])
-        if (start := attempts[link.job].start_at) is not None:
-            starts[link.run].append((start, link.job))
     following = {job: _following(some) for job, some in carried.items()}
+    found: dict[int, list[_Entry]] = defaultdict(list)
+    for link in known:
+        found[link.run].append((attempts[link.job], following[link.job].get(link.run)))
     return [
-        _stay(link.pk, runs[link.run], attempts[link.job], following[link.job].get(link.run), starts[link.run])
+        _stay(link.pk, runs[link.run], attempts[link.job], following[link.job].get(link.run), found[link.run])
         for link in known
     ]
 
 
-def _following(runs: Sequence[RunFact]) -> dict[int, datetime]:
-    """Return when the job's next run began, by run."""
+_Entry = tuple[AttemptFact, RunFact | None]  # an attempt of a run, and the run that its job began next
+
+
+def _following(runs: Sequence[RunFact]) -> dict[int, RunFact]:
+    """Return the job's next run, by run."""
     ordered = sorted(runs, key=lambda one: (one.created_at or EVER, one.pk))
-    return {one.pk: other.created_at for one, other in pairwise(ordered) if other.created_at is not None}
+    return {one.pk: other for one, other in pairwise(ordered) if other.created_at is not None}
 
 
-def _stay(
-    link: int, run: RunFact, attempt: AttemptFact, next_at: datetime | None, starts: Sequence[tuple[datetime, int]]
-) -> Stay:
-    # A heartbeat after the next run began means two runs side by side, unless a later job is what it came from.
-    came_back = next_at is not None and any(at >= next_at and job != attempt.pk for at, job in starts)
-    went_on = next_at is not None and (run.beat_at is None or run.beat_at < next_at or came_back)
+def _stay(link: int, run: RunFact, attempt: AttemptFact, following: RunFact | None, every: Sequence[_Entry]) -> Stay:
+    next_at = following.created_at if following is not None else None
+    went_on = next_at is not None and (
+        run.beat_at is None or run.beat_at < next_at or _came_back_alone(next_at, following, every)
+    )
     begin = max(attempt.start_at, run.created_at or EVER) if attempt.start_at is not None else None
     ends = [at for at in (attempt.over_at, run.ended_at, next_at if went_on else None) if at is not None]
     end = min(ends, default=None)
     return Stay(link, run, attempt, begin, max(end, begin) if end and begin else end, went_on)
+
+
+def _came_back_alone(next_at: datetime, following: RunFact | None, every: Sequence[_Entry]) -> bool:
+    """Tell whether a later job took the run up without the next one: then a heartbeat after that one began is its.
+
+    Otherwise it means two runs side by side, which come back together.
+    """
+    return any(one.start_at is not None and one.start_at >= next_at and also is not following for one, also in every)
