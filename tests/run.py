@@ -20,12 +20,7 @@ PACKAGES = [
 ]
 PROGRAMS = ("slurmctld", "slurmd", "slurmdbd", "squeue", "munged", "mariadbd", "redis-server", "chromium")
 WORKERS = ("-n", "2", "--dist", "loadscope")
-# What a page shows and how it looks does not hang on the database, and every query is in the integration layer: on
-# PostgreSQL the browser tells the stories in which workers, a press and a poll meet, and those of search and JSON.
-STORIES = [
-    f"tests/browser/test_{name}.py"
-    for name in ("end_to_end", "resume", "auto_resume", "board_updates", "handovers", "approvals", "inbox", "pages")
-]
+# How a page looks does not hang on the database: on PostgreSQL those tests are left to the other half.
 NOT_LOOKS = ("-k", "not wcag and not runs_out and not sideways")
 SLOWEST = ("--durations=8", "--durations-min=5")  # what to look at when the whole takes longer than it should
 # These layers wait for servers, schedulers and polls far more than they compute.
@@ -107,7 +102,7 @@ def main() -> int:
         if environment:
             layers.pytest("integration, on PostgreSQL and Redis", ["tests/integration", *WORKERS], environment)
             layers.pytest(
-                "browser and end to end, on PostgreSQL and Redis", [*STORIES, *WORKERS, *NOT_LOOKS], environment
+                "browser and end to end, on PostgreSQL and Redis", ["tests/browser", *WORKERS, *NOT_LOOKS], environment
             )
     layers.run("benchmarks, smoke run", [sys.executable, "-m", "benchmarks", "--smoke"])
     return layers.report()

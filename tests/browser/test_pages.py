@@ -55,7 +55,7 @@ def draw(page: Page, *names: str) -> None:
         expect(page.locator(f"#chart-{name} .main-svg").first).to_be_attached(timeout=20_000)
 
 
-@pytest.mark.parametrize(("width", "scheme"), [(1440, "light"), (390, "dark")])
+@pytest.mark.parametrize(("width", "scheme"), [(1440, "light"), (1440, "dark"), (390, "light"), (390, "dark")])
 def test_pages_are_read_by_everybody_in_both_schemes_at_both_widths(
     visit: Visit, filled: Run, width: int, scheme: str
 ) -> None:

@@ -138,9 +138,9 @@ UNITS = [
 
 
 @pytest.mark.parametrize("unit", UNITS)
-def test_tens_of_thousands_of_repetitions_are_read_to_the_end(unit: str) -> None:
+def test_a_hundred_thousand_repetitions_are_read_to_the_end(unit: str) -> None:
     """What would be quadratic runs into the suite's time limit."""
-    document = parse((unit * 100_000)[: 1 << 18].encode(), f"{KEY}.md")
+    document = parse((unit * 100_000)[: 1 << 20].encode(), f"{KEY}.md")
     assert document.key == KEY
 
 

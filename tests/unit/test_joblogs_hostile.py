@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-LENGTH = 50_000
+LENGTH = 200_000
 # Each is repeated until it is LENGTH long: what a pattern may begin with, and what it may run on over.
 HOSTILE = [
     *("epoch ", "Epoch", "epoch" + " " * LENGTH, "Epoch 1 of ", "Epoch [1/2], Step [", "step ", "loss "),
