@@ -42,9 +42,9 @@ class JobAttempt:
     ``raw_id`` is Slurm's own number, which is what a job sees as SLURM_JOB_ID; for array tasks it
     differs from the array's id. None where it is not known yet (pending array tasks).
     ``gpus`` counts allocated GPUs, or requested ones while pending.
-    ``exit_code`` and ``exit_signal`` are both None until the attempt has ended, then both numbers: 3 and
-    0 for ``3:0``, 0 and 9 for ``0:9``. Log paths are absolute, "" while unknown: pending array tasks,
-    and on a Slurm whose accounting keeps none (22.05) jobs that the controller has forgotten.
+    ``exit_code`` and ``exit_signal`` are both None until the attempt has ended and accounting knows how, then
+    both numbers: 3 and 0 for ``3:0``, 0 and 9 for ``0:9``. Log paths are absolute, "" while unknown: pending
+    array tasks, and on a Slurm whose accounting keeps none (22.05) jobs that the controller has forgotten.
     ``requeue_count`` is told by the queue, and by history only where accounting knows it; else it is 0.
     ``elapsed_seconds`` of a live attempt grows from call to call; of an ended one it is final.
     ``max_rss_bytes`` is the most memory that one step of the attempt held at a time, as far as it was

@@ -72,15 +72,15 @@ def test_times_are_aware_and_in_order(at: Harness) -> None:
 def test_a_job_that_exits_3_is_failed_3_0(at: Harness) -> None:
     job_id = at.submit("exit 3")
     at.play(job_id, "FAILED", 3)
-    (attempt,) = at.wait_past(job_id, "FAILED")
-    assert (attempt.exit_code, attempt.exit_signal) == (3, 0)
+    at.wait_past(job_id, "FAILED")
+    at.wait_exit(job_id, 3)
 
 
 def test_a_job_killed_by_a_signal_names_the_signal(at: Harness) -> None:
     job_id = at.submit("kill -9 $$")
     at.play(job_id, "FAILED", 0, 9)
-    (attempt,) = at.wait_past(job_id, "FAILED")
-    assert (attempt.exit_code, attempt.exit_signal) == (0, 9)
+    at.wait_past(job_id, "FAILED")
+    at.wait_exit(job_id, 0, 9)
 
 
 def test_a_job_over_its_memory_says_so(at: Harness) -> None:
@@ -91,10 +91,7 @@ def test_a_job_over_its_memory_says_so(at: Harness) -> None:
     # Without memory cgroups slurmstepd kills the job itself, and its log is the only evidence.
     limited = not isinstance(at, SlurmHarness) or at.slurm.layout.memory_cgroups
     at.wait_past(job_id, "OUT_OF_MEMORY" if limited else "FAILED")
-    ended = (0, 125 if limited else 9)
-    # Accounting has been seen to know the state a moment before the signal.
-    at.wait(lambda: [(x.exit_code, x.exit_signal) for x in at.past(job_id)] == [ended], f"{job_id} to end {ended}", [])
-    (attempt,) = at.past(job_id)
+    attempt = at.wait_exit(job_id, 0, 125 if limited else 9)
     if at.runs_programs:
         log = Path(attempt.stdout_path).read_text()
         assert ("oom" if limited else "exceeded memory limit") in log
@@ -135,7 +132,7 @@ def test_an_array_shows_its_tasks_one_by_one(at: Harness) -> None:
     (good,) = at.wait_past(f"{array}_0", "COMPLETED")
     (failed,) = at.wait_past(f"{array}_1", "FAILED")
     (last,) = at.wait_past(f"{array}_2", "COMPLETED")
-    assert failed.exit_code == 4
+    at.wait_exit(f"{array}_1", 4)
     assert len({good.raw_id, failed.raw_id, last.raw_id}) == 3
     if at.runs_programs:
         assert failed.stdout_path == str(at.folder / f"slurm-{array}_1.out")
@@ -179,7 +176,7 @@ def test_an_ended_job_can_be_requeued(at: Harness) -> None:
     job_id = at.submit("sleep 1; exit 5")
     at.play(job_id, "FAILED", 5)
     at.wait_past(job_id, "FAILED")
-    at.wait(lambda: at.past(job_id)[0].exit_code == 5, "the exit code in accounting", [])
+    at.wait_exit(job_id, 5)
     at.scheduler.requeue(job_id)
     at.wait(lambda: at.queued(job_id) is not None or len(at.past(job_id)) > 1, "the second attempt", [])
     assert at.past(job_id)[0].exit_code == 5

@@ -74,6 +74,17 @@ class Harness:
         self.wait(there, f"{job_id} to have been {states}", seen)
         return seen[-1]
 
+    def wait_exit(self, job_id: str, code: int, signal: int = 0) -> JobAttempt:
+        """Wait until accounting shows how the job's one attempt exited: at times a moment after its state."""
+        seen: list[list[JobAttempt]] = []
+
+        def there() -> bool:
+            seen.append(self.past(job_id))
+            return [(x.exit_code, x.exit_signal) for x in seen[-1]] == [(code, signal)]
+
+        self.wait(there, f"{job_id} to have exited {code}:{signal}", seen)
+        return seen[-1][0]
+
     def wait(self, ready: Callable[[], bool], what: str, seen: Sequence[object]) -> None:
         try:
             wait_until(ready, self.patience, what)

@@ -97,6 +97,23 @@ def test_half_a_row_of_a_forgotten_job_is_left_for_later() -> None:
     assert told(half_a_row("999")) == []
 
 
+@pytest.mark.parametrize(
+    ("state", "told_code", "pair"),
+    [
+        ("FAILED", "0:0", (None, None)),  # accounting knows the state a moment before the code
+        ("FAILED", "4:0", (4, 0)),
+        ("FAILED", "0:9", (0, 9)),
+        ("COMPLETED", "0:0", (0, 0)),
+        ("TIMEOUT", "0:0", (0, 0)),
+        ("RUNNING", "0:0", (None, None)),
+    ],
+)
+def test_a_failure_is_never_told_with_exit_code_0(state: str, told_code: str, pair: tuple[int, int]) -> None:
+    values = {"JobID": "28", "JobIDRaw": "28", "Submit": "1795474944", "Cluster": "c", "JobName": "j"}
+    (attempt,) = told(sacct_row(**values, State=state, ExitCode=told_code))
+    assert (attempt.exit_code, attempt.exit_signal) == pair
+
+
 def test_a_task_that_started_is_not_told_again_by_its_arrays_shared_record() -> None:
     # Seen when an array is cancelled as its first task starts: the shared record lists that task too.
     values = {"Submit": "1795474944", "State": "CANCELLED by 0", "Cluster": "c", "JobName": "j", "ExitCode": "0:0"}

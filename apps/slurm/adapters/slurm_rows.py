@@ -189,7 +189,7 @@ def _from_sacct(row: Row, job_id: str) -> JobAttempt:
     state = text.state_name(row["State"])
     array, task = text.array_parts(job_id)
     raw = _number(row["JobIDRaw"]) if job_id == row["JobID"] else None
-    code, signal = text.exit_pair(row["ExitCode"]) if state not in LIVE_STATES else (None, None)
+    code, signal = _exit_of(state, row["ExitCode"])
     name, user, nodes = row["JobName"], row["User"], text.words(row["NodeList"])
     work_dir = text.words(row["WorkDir"])
     values = text.log_values(job_id, raw, name, user, nodes)
@@ -220,6 +220,14 @@ def _from_sacct(row: Row, job_id: str) -> JobAttempt:
         command=row["SubmitLine"],
         requeue_count=_number(row.get("Restarts", "")) or 0,
     )
+
+
+def _exit_of(state: str, told: str) -> tuple[int | None, int | None]:
+    # Slurm calls a job failed for its exit code or its signal only. A failure with neither has been seen: then
+    # accounting knows the state a moment before the code, which is not to be told as exit code 0.
+    if state in LIVE_STATES or (state == "FAILED" and told == "0:0"):
+        return None, None
+    return text.exit_pair(told)
 
 
 LIVE_STATES = frozenset(
