@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from pytest import Config, Item, TerminalReporter
+from pytest import Config, Item, TerminalReporter, TestReport
 
 from tests.services import postgres, slurm
 from tests.services.redis import running_redis
@@ -52,6 +52,14 @@ def pytest_runtest_setup(item: Item) -> None:
         for marker, check in _NEEDS.items():
             if item.get_closest_marker(marker) is not None and not check()[0]:
                 pytest.fail(f"left out with CI=true: {check()[1]}")
+
+
+def pytest_runtest_logreport(report: TestReport) -> None:
+    """Name each test that failed in the file that `tests/run.py` asks for; it looks at them a second time."""
+    wanted = os.environ.get("TESTS_THAT_FAILED")
+    if wanted and report.failed and "PYTEST_XDIST_WORKER" not in os.environ:
+        with Path(wanted).open("a") as file:
+            file.write(f"{report.nodeid}\n")
 
 
 def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
