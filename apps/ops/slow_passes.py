@@ -68,7 +68,7 @@ def look_for_gone_runs() -> Outcome:
     """Look for runs that were deleted from W&B, or moved to another project, in every project."""
 
     def store(project: str, source: SweepSource, outcome: Outcome) -> None:
-        changes = store_gone(project=project, source=source)
+        changes = store_gone(project=project, source=source, now=utcnow())
         outcome.runs |= changes.runs
         outcome.ok &= changes.ok
 

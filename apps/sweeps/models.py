@@ -153,6 +153,21 @@ class Run(models.Model):
         return frozenset(told if self.slurm_raw_id is None else told | {self.slurm_raw_id})
 
 
+class RunStateChange(models.Model):
+    """A state of a run in W&B that a pass saw for the first time after another one; W&B itself keeps only the last.
+
+    ``seen_at`` is the pass's time: the state began between it and the pass before. A run that had ended before
+    Sweepboard knew it has no row.
+    """
+
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="state_changes", db_index=False)
+    state = models.CharField(max_length=30)
+    seen_at = models.DateTimeField()
+
+    class Meta:
+        indexes = [models.Index(fields=["run", "seen_at"], name="state_change_by_run")]
+
+
 class RunHistory(models.Model):
     """A thin sample of what a run logged, for sparklines: lists of [step, value].
 

@@ -1,14 +1,14 @@
 """Pulling one project into the database: a pass costs what changed, and an error costs nothing that was stored."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
 from apps.audit.models import SyncPass
 from apps.core.errors import Permanent, Transient
 from apps.sweeps.adapters.memory import MemoryProject, MemorySource
-from apps.sweeps.models import Run, Sweep, SweepAgent
+from apps.sweeps.models import Run, RunStateChange, Sweep, SweepAgent
 from apps.sweeps.ports import RunJob
 from apps.sweeps.services.project import METADATA_TRIES, Changes, look_for_gone_runs, sync_project
 from tests.factories.moments import NOW, before
@@ -118,6 +118,30 @@ def test_a_run_that_is_gone_from_wandb_is_marked_deleted(glue: MemoryProject) ->
     run = Run.objects.get(run_id="aaa")
     assert run.state == "deleted"
     assert run.pk in changes.runs
+
+
+def states_of(run_id: str) -> list[tuple[str, datetime]]:
+    changes = RunStateChange.objects.filter(run__run_id=run_id).order_by("seen_at", "pk")
+    return [(one.state, one.seen_at) for one in changes]
+
+
+def test_each_state_is_kept_with_the_pass_that_saw_it_first(glue: MemoryProject) -> None:
+    """W&B keeps the last state only: that a run crashed in between and came back is learnt from the passes."""
+    ended = next(one.run_id for one in glue.runs if one.state == "finished")
+    for minutes, state in enumerate(["running", "running", "crashed", "crashed", "running"]):
+        at = NOW + timedelta(minutes=minutes)
+        glue.runs[0] = replace(glue.runs[0], state=state, heartbeat_at=at)
+        sync_project(project=PROJECT, source=MemorySource({PROJECT: glue}), now=at)
+    del glue.runs[0]
+    gone = NOW + timedelta(hours=1)
+    sync_project(project=PROJECT, source=MemorySource({PROJECT: glue}), now=gone)
+    assert states_of("aaa") == [
+        ("running", NOW),
+        ("crashed", NOW + timedelta(minutes=2)),
+        ("running", NOW + timedelta(minutes=4)),
+        ("deleted", gone),
+    ]
+    assert states_of(ended) == []  # over before the first pass: since when, nobody saw
 
 
 def test_a_run_that_comes_twice_is_stored_once(glue: MemoryProject) -> None:
@@ -244,7 +268,7 @@ def test_ended_runs_that_vanish_are_found_by_the_slow_pass(glue: MemoryProject) 
     glue.runs = [run for run in glue.runs if run.run_id != "bbb"]
     assert sync(glue).runs == set()
     source = MemorySource({PROJECT: glue})
-    changes = look_for_gone_runs(project=PROJECT, source=source)
+    changes = look_for_gone_runs(project=PROJECT, source=source, now=NOW)
     assert changes.runs == {Run.objects.get(run_id="bbb").pk}
     assert Run.objects.get(run_id="bbb").state == "deleted"
     assert (last_pass().source, last_pass().requests) == ("wandb-deletions", 1)
@@ -254,7 +278,7 @@ def test_a_run_that_another_project_holds_now_was_moved(glue: MemoryProject) -> 
     sync(glue)
     RunFactory(project="other", run_id="bbb", state="finished")
     glue.runs = [run for run in glue.runs if run.run_id != "bbb"]
-    look_for_gone_runs(project=PROJECT, source=MemorySource({PROJECT: glue}))
+    look_for_gone_runs(project=PROJECT, source=MemorySource({PROJECT: glue}), now=NOW)
     assert Run.objects.get(project="glue", run_id="bbb").state == "moved"
 
 
@@ -262,7 +286,7 @@ def test_an_equal_run_id_in_another_project_does_not_make_a_deleted_run_a_moved_
     sync(glue)
     RunFactory(project="other", run_id="bbb", state="finished", created_at=before(hours=90))
     glue.runs = [run for run in glue.runs if run.run_id != "bbb"]
-    look_for_gone_runs(project=PROJECT, source=MemorySource({PROJECT: glue}))
+    look_for_gone_runs(project=PROJECT, source=MemorySource({PROJECT: glue}), now=NOW)
     assert Run.objects.get(project="glue", run_id="bbb").state == "deleted"
 
 
@@ -274,7 +298,7 @@ def test_a_run_that_came_from_another_project_long_after_its_last_heartbeat_is_f
     glue.runs.append(run_record("old", state="finished", heartbeat_at=before(days=9)))
     assert sync(glue).runs == set()
     source = MemorySource({PROJECT: glue})
-    changes = look_for_gone_runs(project=PROJECT, source=source)
+    changes = look_for_gone_runs(project=PROJECT, source=source, now=NOW)
     assert Run.objects.get(project="glue", run_id="old").state == "finished"
     gone.refresh_from_db()
     assert gone.state == "moved"
@@ -285,18 +309,18 @@ def test_a_run_that_came_from_another_project_long_after_its_last_heartbeat_is_f
 def test_runs_that_wandb_lists_again_come_back(glue: MemoryProject) -> None:
     sync(glue)
     away = MemoryProject(sweeps=glue.sweeps)
-    look_for_gone_runs(project=PROJECT, source=MemorySource({PROJECT: away}))
+    look_for_gone_runs(project=PROJECT, source=MemorySource({PROJECT: away}), now=NOW)
     assert Run.objects.get(run_id="bbb").state == "deleted"
-    look_for_gone_runs(project=PROJECT, source=MemorySource({PROJECT: glue}))
+    look_for_gone_runs(project=PROJECT, source=MemorySource({PROJECT: glue}), now=NOW)
     assert Run.objects.get(run_id="bbb").state == "finished"
     source = MemorySource({PROJECT: glue})
-    assert look_for_gone_runs(project=PROJECT, source=source).runs == set()
+    assert look_for_gone_runs(project=PROJECT, source=source, now=NOW).runs == set()
     assert source.requests == 1
 
 
 def test_the_slow_pass_leaves_the_first_reading_of_a_project_to_the_quick_one(glue: MemoryProject) -> None:
     source = MemorySource({PROJECT: glue})
-    assert look_for_gone_runs(project=PROJECT, source=source).runs == set()
+    assert look_for_gone_runs(project=PROJECT, source=source, now=NOW).runs == set()
     assert source.requests == 1
 
 
@@ -309,7 +333,7 @@ def test_a_run_that_begins_while_the_slow_pass_asks_is_not_gone(glue: MemoryProj
             RunFactory(run_id="new")
             return present
 
-    assert look_for_gone_runs(project=PROJECT, source=Slow({PROJECT: glue})).runs == set()
+    assert look_for_gone_runs(project=PROJECT, source=Slow({PROJECT: glue}), now=NOW).runs == set()
     assert Run.objects.get(run_id="new").state == "running"
 
 

@@ -1,7 +1,7 @@
 """What the pages of runs and sweeps decide without a database: arithmetic, diffs, windows, views, cells, spans."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from urllib.parse import parse_qs
 
 import pytest
@@ -275,6 +275,29 @@ def test_a_life_is_drawn_from_what_is_stored_and_gaps_between_attempts_are_no_jo
         (SLURM, PENDING, 1),
         (SLURM, "RUNNING", 1),
     ]
+
+
+def lived(state: str, heard: datetime, *seen: tuple[datetime, str]) -> list[tuple[str, float]]:
+    life = RunLife("calm", state, state == "running", before(hours=8), heard, seen=seen)
+    return [(one.state, (one.end - one.begin) / timedelta(hours=1)) for one in spans_of(life, NOW)]
+
+
+def test_the_states_that_passes_saw_are_drawn_one_after_the_other() -> None:
+    seen = ((before(hours=7), "running"), (before(hours=4), "crashed"), (before(hours=2), "running"))
+    assert lived("running", NOW, *seen) == [(HEARD, 1), ("running", 3), ("crashed", 2), ("running", 2)]
+    silent = lived("running", before(hours=1), *seen)
+    assert silent == [(HEARD, 1), ("running", 3), ("crashed", 2), ("running", 1), ("running", 1)]
+    over = (*seen, (before(hours=1), "finished"))
+    assert lived("finished", before(hours=1), *over)[-2:] == [("running", 1), ("finished", 1)]
+
+
+def test_a_state_that_no_pass_noted_begins_with_the_last_sign_of_life() -> None:
+    seen = ((before(hours=7), "running"),)
+    assert lived("finished", before(hours=3), *seen) == [(HEARD, 1), ("running", 4), ("finished", 3)]
+
+
+def test_what_was_seen_before_the_run_began_is_not_drawn() -> None:
+    assert lived("crashed", before(hours=3), (before(hours=9), "running")) == [(HEARD, 5), ("crashed", 3)]
 
 
 def test_a_run_without_any_time_or_job_has_no_span() -> None:

@@ -1,6 +1,7 @@
 """Figures as data: what each chart of a sweep and of a run draws, says and lists."""
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -173,6 +174,13 @@ def test_states_stand_on_one_axis_of_time_with_resumes_marked() -> None:
         timedelta(hours=2) / timedelta(milliseconds=1),
     ]
     assert trace(EVERY[6], "resumed by Sweepboard")["x"] == ["2026-11-23 09:00:00"]
+
+
+def test_states_that_passes_saw_stand_in_the_sentence_and_in_the_table() -> None:
+    seen = ((before(hours=4), "running"), (before(hours=2), "crashed"), (before(hours=1), "running"))
+    chart = states(replace(LIFE, state="running", live=True, heard=NOW, seen=seen), NOW)
+    assert chart.sentence.startswith("W&B says running, after running, crashed; Slurm knew")
+    assert [row[1] for row in chart.table.rows if row[0] == "W&B"] == ["heard", "running", "crashed", "running"]
 
 
 def test_the_timeline_marks_preemptions_and_counts_what_followed() -> None:

@@ -1,12 +1,13 @@
 """A run's life on one axis: what W&B heard of it and what Slurm did with its jobs. Pure.
 
-Only what is stored is drawn. Of W&B that is the first and the last sign of life and the state since then; which states
-it passed through in between is kept by nobody, and so said of nobody.
+Only what is stored is drawn. W&B keeps a run's last state only; which ones it passed through is known as far as a pass
+saw them. Before the first of those there are W&B's first and last sign of life, and nothing is said of the state.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import pairwise
 
 WANDB, SLURM = "W&B", "Slurm"
 WENT_ON = "its agent went on to another run"
@@ -37,7 +38,10 @@ class AttemptLife:
 
 @dataclass(frozen=True, slots=True)
 class RunLife:
-    """What is stored of a run; ``began`` and ``heard`` are W&B's first and last sign, ``live`` what W&B says now."""
+    """What is stored of a run; ``began`` and ``heard`` are W&B's first and last sign, ``live`` what W&B says now.
+
+    ``seen`` are the states that passes saw, each with the time of the first pass that did, in the order of time.
+    """
 
     name: str
     state: str
@@ -45,6 +49,7 @@ class RunLife:
     began: datetime | None
     heard: datetime | None
     attempts: tuple[AttemptLife, ...] = ()
+    seen: tuple[tuple[datetime, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +73,34 @@ def _wandb(life: RunLife, now: datetime) -> list[Span]:
     if life.began is None:
         return []
     heard = max(life.began, life.heard or life.began)
+    if seen := _seen(life, heard):
+        return _as_seen(life, seen, heard, now)
     known = Span(WANDB, HEARD, life.began, heard, "between W&B's first and last sign of life", life.name)
     if heard >= now:
         return [known]
     note = "no sign of life since" if life.live else "what W&B says now; since its last sign of life"
     return [known, Span(WANDB, life.state, heard, now, note, life.name)]
+
+
+def _seen(life: RunLife, heard: datetime) -> list[tuple[datetime, str]]:
+    """What passes saw after the run began, up to the state that it has now."""
+    seen = [(at, state) for at, state in life.seen if life.began is not None and at > life.began]
+    if seen and seen[-1][1] != life.state:
+        seen.append((max(heard, seen[-1][0]), life.state))
+    return seen
+
+
+def _as_seen(life: RunLife, seen: Sequence[tuple[datetime, str]], heard: datetime, now: datetime) -> list[Span]:
+    began = life.began or seen[0][0]
+    found = [Span(WANDB, HEARD, began, seen[0][0], "before a pass first told its state", life.name)]
+    for (at, state), (until, _) in pairwise([*seen, (now, "")]):
+        found.append(Span(WANDB, state, at, max(at, until), "from the pass that saw it first", life.name))
+    last = found[-1]
+    if not life.live:
+        found[-1] = replace(last, note=f"{last.note}; last sign of life at {heard:%Y-%m-%d %H:%M} UTC")
+    elif last.begin < heard < last.end:
+        found[-1:] = [replace(last, end=heard), replace(last, begin=heard, note="no sign of life since")]
+    return found
 
 
 def _slurm(life: RunLife, now: datetime) -> list[Span]:

@@ -29,7 +29,9 @@ def states(life: RunLife, now: datetime, resumes: Sequence[datetime] = (), sourc
     last = f" Attempts ended: {', '.join(over[-3:])}." if over else ""
     none = " No job is known that carries it." if not life.attempts else ""
     held = f"{count(attempts, 'attempt')} in {count(jobs, 'job')}" if attempts else "no attempt"
-    sentence = f"W&B says {life.state}; Slurm knew {held}.{last}{none}"
+    earlier = [state for _, state in life.seen][:-1][-3:]
+    after = f", after {', '.join(earlier)}" if earlier else ""
+    sentence = f"W&B says {life.state}{after}; Slurm knew {held}.{last}{none}"
     return Chart("states", "States over time", sentence, table, lambda look: _bars(look, spans, resumes, now), sources)
 
 

@@ -1,6 +1,8 @@
 """All that the page of one run shows, in a fixed number of queries."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from django.core.exceptions import ObjectDoesNotExist
@@ -24,11 +26,12 @@ from apps.pages.models import RunNote
 from apps.pages.selectors.logs import RunLog, logs_of
 from apps.pages.selectors.progress import SourceProgress, progress_by_source
 from apps.resume.models import ResumeRequest
-from apps.sweeps.models import Run
+from apps.sweeps.models import Run, RunStateChange
 from apps.sweeps.ports import LIVE_RUN_STATES
 from apps.workspaces.selectors import policy_of
 
 MOST = 50
+MOST_STATES = 500
 MOST_PAST = 8  # flags that are over; the inbox has them all
 
 
@@ -103,7 +106,7 @@ def run_page(run: Run, *, all_notes: bool = False) -> RunPage:
         flags=sorted(own.standing(), key=lambda one: (SEVERITY_ORDER.get(one.severity, 9), one.rule)),
         past_flags=list(own.over().order_by("-opened_at")[:MOST_PAST]),
         attempts=attempts,
-        life=life_of(run, attempts),
+        life=life_of(run, attempts, seen=_states_seen(run)),
         progress=progress_by_source(run, traces),
         logs=logs,
         checkpoints=_checkpoints(run, proofs),
@@ -121,6 +124,11 @@ def run_page(run: Run, *, all_notes: bool = False) -> RunPage:
     )
 
 
+def _states_seen(run: Run) -> list[tuple[datetime, str]]:
+    newest = RunStateChange.objects.filter(run=run).order_by("-seen_at", "-pk")
+    return list(newest.values_list("seen_at", "state")[:MOST_STATES])[::-1]
+
+
 def _one(run: Run, name: str) -> Any:
     """Return the row beside a run, None where there is none."""
     try:
@@ -133,8 +141,11 @@ def _sweep_words(run: Run) -> tuple[str, str]:
     return (run.sweep.sweep_id, run.sweep.name) if run.sweep else ("", "")
 
 
-def life_of(run: Run, attempts: list[LinkedJob], name: str = "") -> RunLife:
-    """Return a run's life as it is drawn; an attempt ends for the run where its agent went on to the next one."""
+def life_of(run: Run, attempts: list[LinkedJob], name: str = "", seen: Sequence[tuple[datetime, str]] = ()) -> RunLife:
+    """Return a run's life as it is drawn; an attempt ends for the run where its agent went on to the next one.
+
+    ``seen`` are the states of W&B that passes saw, in the order of time.
+    """
     return RunLife(
         name=name or run.name or run.run_id,
         state=run.state,
@@ -142,6 +153,7 @@ def life_of(run: Run, attempts: list[LinkedJob], name: str = "") -> RunLife:
         began=run.created_at,
         heard=run.trained_until or run.heartbeat_at,
         attempts=tuple(_attempt(run, one, attempts) for one in attempts),
+        seen=tuple(seen),
     )
 
 

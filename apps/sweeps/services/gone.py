@@ -1,30 +1,33 @@
 """Runs that W&B's project no longer holds: deleted, or moved to another project."""
 
+from datetime import datetime
+
 from django.db.models import Exists, OuterRef
 
 from apps.sweeps.models import Run, RunQuerySet
+from apps.sweeps.services.states import set_state
 
 GONE = ("deleted", "moved")
 
 
-def note_gone(*, project: str, run_ids: set[str]) -> set[int]:
+def note_gone(*, project: str, run_ids: set[str], now: datetime) -> set[int]:
     """Mark runs that the project no longer holds: moved where another project holds them now, else deleted."""
     if not run_ids:
         return set()
     rows = Run.objects.of_project(project).filter(run_id__in=run_ids)
     changed = set(rows.values_list("pk", flat=True))
     moved = set(_held_elsewhere(rows).values_list("pk", flat=True))
-    Run.objects.filter(pk__in=moved).update(state="moved")
-    Run.objects.filter(pk__in=changed - moved).update(state="deleted")
+    set_state(moved, "moved", now)
+    set_state(changed - moved, "deleted", now)
     return changed
 
 
-def note_moved(*, project: str, run_ids: set[str]) -> set[int]:
+def note_moved(*, project: str, run_ids: set[str], now: datetime) -> set[int]:
     """Mark runs that are deleted elsewhere, and that this project holds now, as moved."""
     entity, name = project.split("/", 1)
     lost = Run.objects.filter(run_id__in=run_ids, state="deleted", offline=False).exclude(entity=entity, project=name)
     moved = set(_held_elsewhere(lost).values_list("pk", flat=True))
-    Run.objects.filter(pk__in=moved).update(state="moved")
+    set_state(moved, "moved", now)
     return moved
 
 

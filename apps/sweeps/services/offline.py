@@ -17,6 +17,7 @@ from apps.sweeps.domain import finite, lookup
 from apps.sweeps.models import Run, RunFolder, Sweep, UploadRequest
 from apps.sweeps.ports import FolderStamp, LocalRun, RunFolders
 from apps.sweeps.services.project import job_values
+from apps.sweeps.services.states import note_states, set_state
 from apps.workspaces.models import Workspace
 
 log = structlog.get_logger(__name__)
@@ -46,9 +47,9 @@ def sync_folders(*, workspace: Workspace, folders: RunFolders, now: datetime) ->
         known = {run.run_id: run for run in _runs_named(workspace, [stamp.run_id for stamp in stamps])}
         wanted = [stamp for stamp in stamps if _matters(stamp, known.get(stamp.run_id), now)]
         held = {row.path: row for row in RunFolder.objects.filter(workspace=workspace)}
-        changes.runs |= _forget(held, {str(stamp.path) for stamp in stamps})
+        changes.runs |= _forget(held, {str(stamp.path) for stamp in stamps}, now)
         try:
-            _read_some(workspace, _in_turn(wanted, held)[:READS_PER_PASS], folders, changes)
+            _read_some(workspace, _in_turn(wanted, held)[:READS_PER_PASS], folders, changes, now)
         finally:
             tally.requests, tally.changed = folders.requests, len(changes.runs)
         changes.runs |= _settle(workspace, {str(stamp.path) for stamp in stamps if stamp.synced})
@@ -93,13 +94,13 @@ def _in_turn(stamps: Iterable[FolderStamp], held: Mapping[str, RunFolder]) -> li
 
 
 def _read_some(
-    workspace: Workspace, stamps: Iterable[FolderStamp], folders: RunFolders, changes: FolderChanges
+    workspace: Workspace, stamps: Iterable[FolderStamp], folders: RunFolders, changes: FolderChanges, now: datetime
 ) -> None:
     """Read these folders; one that is not read in time is noted, and tried again after all others."""
     in_vain = 0
     for stamp in stamps:
         try:
-            changes.runs |= _read_one(workspace, stamp, folders)
+            changes.runs |= _read_one(workspace, stamp, folders, now)
             in_vain = 0
         except Transient as error:
             in_vain += 1
@@ -108,7 +109,7 @@ def _read_some(
                 raise
 
 
-def _read_one(workspace: Workspace, stamp: FolderStamp, folders: RunFolders) -> set[int]:
+def _read_one(workspace: Workspace, stamp: FolderStamp, folders: RunFolders, now: datetime) -> set[int]:
     """Read one folder; one that the client cannot read is noted with the reason and stops no other."""
     try:
         local = folders.read(stamp.path)
@@ -118,7 +119,7 @@ def _read_one(workspace: Workspace, stamp: FolderStamp, folders: RunFolders) -> 
             _store_folder(workspace, stamp, problem=str(error)[:500])
         return set()
     with transaction.atomic():
-        run, changed = _run_of(workspace, local)
+        run, changed = _run_of(workspace, local, now)
         _store_folder(workspace, stamp, run=run, state=local.record.state, step=local.step, problem="")
     return changed
 
@@ -135,7 +136,7 @@ def _store_folder(workspace: Workspace, stamp: FolderStamp, **values: Any) -> No
     RunFolder.objects.update_or_create(path=str(stamp.path), defaults={**fixed, **values})
 
 
-def _run_of(workspace: Workspace, local: LocalRun) -> tuple[Run | None, set[int]]:
+def _run_of(workspace: Workspace, local: LocalRun, now: datetime) -> tuple[Run | None, set[int]]:
     """Return the run of a folder; one that W&B does not know is made, or brought up to date, as an offline run."""
     path = _project_of(workspace, local)
     if path is None:
@@ -144,6 +145,7 @@ def _run_of(workspace: Workspace, local: LocalRun) -> tuple[Run | None, set[int]
     if known is not None and not known.offline:
         return known, set()
     result = upsert(Run, key=("entity", "project", "run_id"), rows=[_run_row(path, local)])
+    note_states(result, now)
     run = known or Run.objects.of_project(path).get(run_id=local.record.run_id)
     return run, {one.pk for one in result.changed}
 
@@ -188,7 +190,7 @@ def _run_row(path: str, local: LocalRun) -> dict[str, Any]:
     }
 
 
-def _forget(held: dict[str, RunFolder], present: set[str]) -> set[int]:
+def _forget(held: dict[str, RunFolder], present: set[str], now: datetime) -> set[int]:
     """Drop folders that are gone from the disk; an offline run that is nowhere else any more is deleted."""
     # A folder that somebody waits for stays until its upload has ended, and has said why.
     awaited = set(UploadRequest.objects.filter(state__in=UploadRequest.OPEN).values_list("folder_id", flat=True))
@@ -197,7 +199,7 @@ def _forget(held: dict[str, RunFolder], present: set[str]) -> set[int]:
     RunFolder.objects.filter(pk__in=[row.pk for row in gone]).delete()
     lost = Run.objects.filter(pk__in=[pk for pk in pks if pk], offline=True, folders=None)
     changed = set(lost.values_list("pk", flat=True))
-    Run.objects.filter(pk__in=changed).update(state="deleted")
+    set_state(changed, "deleted", now)
     return changed
 
 

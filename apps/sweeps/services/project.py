@@ -16,6 +16,7 @@ from apps.sweeps.models import Run, Sweep, SweepAgent
 from apps.sweeps.ports import LIVE_SWEEP_STATES, RunJob, RunRecord, SweepRecord, SweepSource
 from apps.sweeps.services.closed import ends_that_were_closed
 from apps.sweeps.services.gone import GONE, note_gone, note_moved
+from apps.sweeps.services.states import note_states
 from apps.workspaces.selectors import workspace_by_project
 
 SOURCE = "wandb"
@@ -127,13 +128,13 @@ def _sync_runs(
     newest = since + OVERLAP if since else None
     seen: set[str] = set()
     for batch in _batches(source.runs(project, since, live)):
-        _store_runs(project, batch, source, changes)
+        _store_runs(project, batch, source, changes, now)
         seen |= {record.run_id for record in batch}
         # A heartbeat from the future would hide every later one behind the watermark.
         beats = [min(record.heartbeat_at, now) for record in batch if record.heartbeat_at]
         newest = max([*beats, newest]) if newest else max(beats, default=None)
     expected = live if since else set(held.exclude(state__in=GONE).values_list("run_id", flat=True))
-    changes.runs |= note_gone(project=project, run_ids=expected - seen)
+    changes.runs |= note_gone(project=project, run_ids=expected - seen, now=now)
     tally.seen += len(seen)
     return newest
 
@@ -150,7 +151,7 @@ def _batches(records: Iterable[RunRecord]) -> Iterable[list[RunRecord]]:
         yield batch
 
 
-def _store_runs(project: str, records: list[RunRecord], source: SweepSource, changes: Changes) -> None:
+def _store_runs(project: str, records: list[RunRecord], source: SweepSource, changes: Changes, now: datetime) -> None:
     entity, name = project.split("/", 1)
     wanted = {record.sweep_id for record in records if record.sweep_id}
     sweeps = {sweep.sweep_id: sweep for sweep in Sweep.objects.filter(entity=entity, project=name, sweep_id__in=wanted)}
@@ -160,6 +161,7 @@ def _store_runs(project: str, records: list[RunRecord], source: SweepSource, cha
         row["trained_until"] = row["trained_until"] or closed.get(row["run_id"])
     with transaction.atomic():
         result = upsert(Run, key=("entity", "project", "run_id"), rows=rows, keep_if_empty=JOB_FIELDS)
+        note_states(result, now)
         _allow_one_more_look(result)
     changes.runs |= {run.pk for run in result.changed}
     in_a_file = {record.run_id for record in records if record.ask_metadata}
@@ -225,7 +227,7 @@ def _fetch_jobs(project: str, source: SweepSource, pks: list[int]) -> None:
         )
 
 
-def look_for_gone_runs(*, project: str, source: SweepSource) -> Changes:
+def look_for_gone_runs(*, project: str, source: SweepSource, now: datetime) -> Changes:
     """Compare the ids that W&B lists with those that we hold; a slow pass, because ended runs vanish silently.
 
     They come silently as well: a run that is moved into the project, or back from the dead, has an old heartbeat.
@@ -236,8 +238,8 @@ def look_for_gone_runs(*, project: str, source: SweepSource) -> Changes:
         held = set(rows.values_list("run_id", flat=True))  # before the question: a run may begin meanwhile
         try:
             present = source.run_ids(project)
-            changes.runs = note_gone(project=project, run_ids=held - present)
-            _store_new_found(project, source, present - held, changes)
+            changes.runs = note_gone(project=project, run_ids=held - present, now=now)
+            _store_new_found(project, source, present - held, changes, now)
         finally:
             tally.requests += source.requests
             tally.changed = len(changes.runs)
@@ -246,10 +248,10 @@ def look_for_gone_runs(*, project: str, source: SweepSource) -> Changes:
     return changes
 
 
-def _store_new_found(project: str, source: SweepSource, run_ids: set[str], changes: Changes) -> None:
+def _store_new_found(project: str, source: SweepSource, run_ids: set[str], changes: Changes, now: datetime) -> None:
     since = _since(last_good_cursor(SOURCE, project))
     if not run_ids or since is None:
         return  # without a good pass yet, the first one brings them all
     for batch in _batches(source.runs(project, since, run_ids)):
-        _store_runs(project, batch, source, changes)
-    changes.runs |= note_moved(project=project, run_ids=run_ids)
+        _store_runs(project, batch, source, changes, now)
+    changes.runs |= note_moved(project=project, run_ids=run_ids, now=now)
