@@ -16,7 +16,7 @@ from apps.flags.models import RunStatus
 from apps.joblogs.models import LogFile, LogTrace
 from apps.links.models import RunLink
 from apps.slurm.models import Job
-from apps.sweeps.models import Run, RunHistory, Sweep
+from apps.sweeps.models import Run, RunHistory, RunStateChange, Sweep
 from tests.factories.rows import (
     AgentLinkFactory,
     CheckpointFactory,
@@ -132,6 +132,8 @@ def whole_run(folder: Path, sweep: Sweep | None = None) -> Run:
         config={"lr": 0.001, "per_device_train_batch_size": 8, "gradient_accumulation_steps": 4, "bf16": True},
         summary={"val/loss": 0.4, "epoch": 5, "global_step": 2500},
     )
+    for state, hours in [("running", 8.9), ("crashed", 5.9), ("running", 3.9), ("crashed", 0.9)]:
+        RunStateChange.objects.create(run=run, state=state, seen_at=now - timedelta(hours=hours))
     first = JobFactory(
         state="PREEMPTED",
         submit_at=now - timedelta(hours=10),

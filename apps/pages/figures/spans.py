@@ -44,7 +44,9 @@ def _bars(look: Look, spans: Sequence[Span], resumes: Sequence[datetime], now: d
     if resumes:
         traces.append(_marks(look, "resumed by Sweepboard", resumes, [SLURM] * len(resumes)))
     lanes = {"categoryorder": "array", "categoryarray": [SLURM, WANDB], "showgrid": False}
-    return figure(look, traces, barmode="overlay", height=240, yaxis=lanes, xaxis={"type": "date", "title": "UTC"})
+    small = {"mode": "hide", "minsize": 10}  # rather no word than one that nobody can read
+    time = {"type": "date", "title": "UTC"}
+    return figure(look, traces, barmode="overlay", uniformtext=small, height=240, yaxis=lanes, xaxis=time)
 
 
 def _state(look: Look, state: str, spans: Sequence[Span], by_run: bool = False) -> go.Bar:
@@ -54,6 +56,11 @@ def _state(look: Look, state: str, spans: Sequence[Span], by_run: bool = False) 
         base=[stamp(one.begin) for one in spans],
         x=[max(1.0, (one.end - one.begin).total_seconds()) * 1000 for one in spans],
         y=[plain(one.run) if by_run else one.lane for one in spans],
+        # Colour is never the only sign: a bar that is wide enough for its state bears it.
+        text=None if by_run else [one.state for one in spans],
+        textposition="none" if by_run or state in STRIPED else "inside",
+        insidetextanchor="middle",
+        textangle=0,
         customdata=[[one.state, duration(one.end - one.begin), plain(one.note)] for one in spans],
         hovertemplate="%{y}: %{customdata[0]} for %{customdata[1]}<br>%{customdata[2]}<extra></extra>",
         marker={"color": colour(look, state), "line": {"width": 1, "color": look.text},
