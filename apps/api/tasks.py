@@ -3,7 +3,8 @@
 from celery import shared_task
 
 from apps.api.services.once import forget_answers as forget
-from apps.api.services.webhooks import deliver, due_webhooks, post_by_http
+from apps.api.services.posting import post_by_http
+from apps.api.services.webhooks import deliver, due_webhooks
 from apps.core.clock import utcnow
 from apps.core.tasks import Queue, SweepboardTask
 from apps.workspaces.selectors import current_config

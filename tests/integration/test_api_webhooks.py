@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import json
+import socket
 import threading
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -13,8 +14,9 @@ import pytest
 
 from apps.api.domain.webhooks import is_forbidden
 from apps.api.models import Webhook
+from apps.api.services.posting import post_by_http
 from apps.api.services.tokens import revoke_token
-from apps.api.services.webhooks import deliver, due_webhooks, post_by_http
+from apps.api.services.webhooks import deliver, due_webhooks
 from apps.approvals.models import Question
 from apps.approvals.services.questions import answer_question
 from apps.core.clock import utcnow
@@ -163,6 +165,29 @@ def test_nothing_is_sent_to_our_own_machine_or_link_local_unless_the_setting_nam
     assert deliver(webhook_pk=hook.pk, post=post_by_http, clock=utcnow, config=strict) == "failed"
     assert receiver.got == []
     assert "webhook_hosts" in Webhook.objects.get().said
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_name_that_leads_to_our_own_machine_once_it_was_checked_is_sent_nothing(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch, scheme: str
+) -> None:
+    """The name's owner answers the check with one address, and the connection with another (DNS rebinding)."""
+    asked(api(), f"{scheme}://turns.example.org:{receiver.server_port}/hook")
+    answer()
+    left = ["93.184.216.34"]
+    real = socket.getaddrinfo
+
+    def turning(host: str, *told: Any, **named: Any) -> Any:
+        return real(left.pop() if left else "127.0.0.1", *told, **named)
+
+    monkeypatch.setattr(socket, "getaddrinfo", turning)
+    if scheme == "https":  # a handshake with plain HTTP fails by itself; here it is the address that must not do
+        monkeypatch.setattr("ssl.SSLContext.wrap_socket", lambda self, sock, **named: sock)
+    strict = CONFIG.model_copy(update={"webhook_hosts": []})
+    assert deliver(webhook_pk=Webhook.objects.get().pk, post=post_by_http, clock=utcnow, config=strict) == "failed"
+    assert left == []
+    assert receiver.got == []
+    assert "own machine" in Webhook.objects.get().said
 
 
 @pytest.mark.parametrize("host", ["10.1.2.3", "172.16.0.9", "192.168.4.5", "8.8.8.8", "fd12::7"])

@@ -3,8 +3,6 @@
 import json
 import secrets
 import socket
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -16,23 +14,15 @@ from django.db.models import F, Q
 
 from apps.api.callers import facts_of
 from apps.api.domain.tokens import why_dead
-from apps.api.domain.webhooks import is_forbidden, lacks_secret, next_try, secret_from, signature_of, with_secret
+from apps.api.domain.webhooks import lacks_secret, next_try, secret_from, signature_of, with_secret
 from apps.api.models import Token, Webhook
+from apps.api.services.posting import Forbidden, Post, Undelivered, check_address
 from apps.approvals.models import Question
 from apps.approvals.selectors import question_as_json
 from apps.workspaces.config import ApiConfig
 
 log = structlog.get_logger(__name__)
 LEASE = timedelta(seconds=60)  # longer than one delivery may take
-Post = Callable[[str, bytes, dict[str, str], float], int]
-
-
-class Undelivered(Exception):
-    """The other side did not take it; the text says why."""
-
-
-class Forbidden(Undelivered):
-    """It may not be sent there, and never will be."""
 
 
 def add_webhook(*, question: Question, token: Token, url: str, now: datetime) -> Webhook:
@@ -83,8 +73,10 @@ def deliver(*, webhook_pk: int, post: Post, clock: Callable[[], datetime], confi
         "X-Sweepboard-Signature": signature_of(secret_of(hook), body),
     }
     try:
-        _check_place(hook.url, config.webhook_hosts)
-        status = post(hook.url, body, headers, config.webhook_seconds)
+        anywhere = _is_named(hook.url, config.webhook_hosts)
+        if not anywhere:
+            _check_place(hook.url)
+        status = post(hook.url, body, headers, config.webhook_seconds, anywhere)
     except Forbidden as error:
         log.warning("api.webhook.forbidden", webhook=hook.pk, said=str(error))
         return _close(hook, "failed", str(error), clock())
@@ -95,20 +87,24 @@ def deliver(*, webhook_pk: int, post: Post, clock: Callable[[], datetime], confi
     return _again(hook, f"answered with status {status}", clock(), config)
 
 
-def _check_place(url: str, allowed: Sequence[str]) -> None:
-    """Raise ``Forbidden`` where the address leads to this machine or one of its kind, whatever it is called."""
+def _is_named(url: str, hosts: Sequence[str]) -> bool:
+    """Whether the settings name the host, so that it may lie anywhere."""
+    return (urlsplit(url).hostname or "") in {one.lower() for one in hosts}
+
+
+def _check_place(url: str) -> None:
+    """Raise ``Forbidden`` where any address of the host is this machine or one of its kind, whatever it is called.
+
+    Asked before anything is connected. A name that leads elsewhere a moment later is seen by the one who posts.
+    """
     parts = urlsplit(url)
     host = parts.hostname or ""
-    if host in {one.lower() for one in allowed}:
-        return
     try:
         found = {str(one[4][0]) for one in socket.getaddrinfo(host, parts.port, type=socket.SOCK_STREAM)}
     except (OSError, ValueError) as error:
         raise Undelivered(f"not delivered: {host} is no name that is known") from error
-    if any(is_forbidden(one) for one in found):
-        raise Forbidden(
-            f"not sent: {host[:100]} lies on Sweepboard's own machine or link-local; [api] webhook_hosts may name it."
-        )
+    for one in found:
+        check_address(host, one)
 
 
 def _again(hook: Webhook, said: str, now: datetime, config: ApiConfig) -> str:
@@ -123,26 +119,3 @@ def _close(hook: Webhook, state: str, said: str, now: datetime, **values: Any) -
     told = {"state": state, "said": said[:300], "claimed_at": None, "finished_at": now, **values}
     Webhook.objects.filter(pk=hook.pk).update(**told)
     return state
-
-
-class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """A redirect is an answer like another: what is signed for one place goes to no other."""
-
-    def redirect_request(self, *args: Any, **kwargs: Any) -> None:
-        return None
-
-
-def post_by_http(url: str, body: bytes, headers: dict[str, str], seconds: float) -> int:
-    """Send a body by POST and return the status; ``Undelivered`` where no answer came within ``seconds``."""
-    opener = urllib.request.build_opener(_NoRedirect)
-    request = urllib.request.Request(url, body, headers, method="POST")  # noqa: S310 - check_url saw to http and https
-    try:
-        with opener.open(request, timeout=seconds) as answer:
-            return int(answer.status)
-    except urllib.error.HTTPError as error:
-        with error:
-            return error.code
-    except (OSError, ValueError) as error:  # a name that is none, a refused connection, a time-out, no HTTP
-        raise Undelivered(f"not delivered: {getattr(error, 'reason', error)}") from error
-    except Exception as error:  # http.client's own: whatever the other side says is no reason to stop the worker
-        raise Undelivered(f"not delivered: {type(error).__name__}") from error
