@@ -10,6 +10,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
+from apps.core.clock import utcnow
 from apps.core.permissions import Permission, Role, permits
 from apps.review.domain.catalogue import MEASURES, PARTS
 from apps.review.domain.weeks import parse_week
@@ -100,6 +101,31 @@ def test_rows_are_named_paged_and_lead_to_w_and_b(viewer: Client) -> None:
     assert page.count("<tr") + text_of(viewer, "/review/2026-W47/rows/runs?page=3").count("<tr") == 101 + 31
     assert "user0, COMPLETED, 1 GPU" in text_of(viewer, "/review/2026-W47/rows/hours-total")
     assert viewer.get("/review/2026-W47/rows/lunch").status_code == 404
+
+
+@pytest.mark.usefixtures("_watched")
+def test_hours_of_each_person_lead_to_their_attempts_and_stand_above_last_weeks(viewer: Client) -> None:
+    many(40)
+    page = text_of(viewer, "/review/2026-W47")
+    (address, *_) = re.findall(r'href="(/review/2026-W47/rows/hours-total[?]of=hours-by-person[^"]*)"', page)
+    line = re.search(r"line=(\w+)", address)
+    rows = text_of(viewer, address.replace("&amp;", "&"))
+    assert line is not None
+    assert f"GPU hours of {line[1]}" in rows
+    assert rows.count("<tr") - 1 == rows.count(f"<td>{line[1]}, ")
+    assert 'class="was"><span class="sr">last week </span>—' in page
+    assert viewer.get("/review/2026-W47/rows/hours-total?of=hours-by-person&line=nobody").status_code == 404
+    assert viewer.get("/review/2026-W47/rows/hours-total?of=lunch&line=x&key=%C2%B2").status_code == 404
+
+
+@pytest.mark.usefixtures("_watched")
+def test_rows_beyond_a_dozen_are_folded_and_not_left_out(viewer: Client) -> None:
+    many(40, sweeps=20)
+    table = json.loads(text_of(viewer, "/review/2026-W47.json"))["tables"]["hours-by-sweep"]
+    page = text_of(viewer, "/review/2026-W47")
+    assert len(table["rows"]) == 20
+    assert "and 8 more</summary>" in page
+    assert all(page.count(f">{row['name']}<") >= 1 for row in table["rows"])
 
 
 @pytest.mark.usefixtures("_watched")
@@ -231,6 +257,20 @@ def test_the_wall_says_what_is_empty_and_which_source_is_in_trouble(viewer: Clie
 
     SyncPassFactory(error="W&B refuses the key.", started_at=NOW, finished_at=NOW)
     assert "W&amp;B refuses the key." in text_of(viewer, "/review/wall?show=week")
+
+
+def test_a_wall_that_stays_open_stays_logged_in(viewer: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its session is renewed once a day, and not at every turn."""
+    now = utcnow()
+    viewer.get("/review/wall")
+    ends = viewer.cookies["sessionid"]["expires"]
+    viewer.cookies["sessionid"]["expires"] = ""
+    viewer.get("/review/wall?show=flags")
+    assert viewer.cookies["sessionid"]["expires"] == ""
+    monkeypatch.setattr("apps.review.views.wall.utcnow", lambda: now + timedelta(days=1))
+    viewer.get("/review/wall?show=week")
+    assert viewer.cookies["sessionid"]["expires"] != ""
+    assert ends != ""
 
 
 def test_nobody_sees_the_wall_without_logging_in(client: Client) -> None:

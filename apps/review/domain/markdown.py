@@ -48,7 +48,7 @@ def markdown(review: Review) -> str:
 def _table(table: Table, rows: list[LateRow]) -> list[str]:
     lines = [f"### {TITLES[table.id]}", "", "| " + " | ".join(table.columns) + " |", "|" + "---|" * len(table.columns)]
     lines += ["| " + " | ".join([_name(one.row, late=one.late), *_cells(one)]) + " |" for one in rows]
-    return [*lines, "", f"and {table.more} more"] if table.more else lines
+    return [*lines, "", f"and {table.more} that were not kept"] if table.more else lines
 
 
 def _name(row: Row, *, late: bool) -> str:

@@ -30,13 +30,18 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line of a table: what it is about, its W&B link, and its cells as people read them."""
+    """One line of a table: what it is about, its W&B link, and its cells as people read them.
+
+    ``keys`` are the rows that its first number counts where they are kept, ``amounts`` what each adds.
+    """
 
     name: str
     cells: tuple[str, ...]
     kind: str = ""
     key: int = 0
     url: str = ""
+    keys: tuple[int, ...] = ()
+    amounts: tuple[float, ...] = ()
 
     @property
     def identity(self) -> tuple[str, int, str]:
@@ -137,5 +142,11 @@ def _figure(told: Mapping[str, Any]) -> Figure:
 
 
 def _table(told: Mapping[str, Any]) -> Table:
-    rows = tuple(Row(**{**row, "cells": tuple(row["cells"])}) for row in told["rows"])
+    rows = tuple(_row(row) for row in told["rows"])
     return Table(told["id"], tuple(told["columns"]), rows, told["more"])
+
+
+def _row(told: Mapping[str, Any]) -> Row:
+    # What was kept before rows had keys has none.
+    lists = {name: tuple(told.get(name, ())) for name in ("cells", "keys", "amounts")}
+    return Row(**{**told, **lists})

@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
+from apps.core.units import DASH
 from apps.review.domain.catalogue import MEASURES, Measure, of_part
 from apps.review.domain.late import Late, LateRow, late_figures, passing, rows_of
-from apps.review.domain.numbers import Figure, Table, WeekNumbers
+from apps.review.domain.numbers import Figure, Row, Table, WeekNumbers
 from apps.review.domain.weeks import Week
 
 TABLES = {
@@ -18,6 +19,7 @@ TABLES = {
     "open": ("plans-open", "questions-open"),
     "actions": (),
 }
+COMPARED = ("hours-by-sweep", "hours-by-person")  # each number with last week's
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +112,19 @@ class Review:
         if self.frozen_at is None:
             return [LateRow(row) for row in one.rows]
         return rows_of(one, self.now.tables.get(one.id), passing(self.now, "sweep") if one.id == "results" else ())
+
+    def row(self, table: str, name: str, key: int) -> Row | None:
+        """Return one line of a table; None where the week has none of that name and key."""
+        found = self.numbers.tables.get(table)
+        return next((one for one in found.rows if (one.name, one.key) == (name, key)), None) if found else None
+
+    def last_week(self, table: str, row: Row) -> tuple[str, ...]:
+        """Return the cells of the same line a week before: dashes where it had none, nothing where nobody can tell."""
+        before = self.before.tables.get(table) if self.before else None
+        if before is None or table not in COMPARED:
+            return ()
+        same = next((one for one in before.rows if one.identity == row.identity), None)
+        return same.cells if same else () if before.more else (DASH,) * len(row.cells)
 
     def remarks_on(self, part: str) -> list[Remark]:
         return [one for one in self.remarks if one.part == part]

@@ -1,7 +1,8 @@
 """Sweeps, runs and GPU hours of a week. Pure."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from datetime import datetime
 
 from apps.core.units import DASH
@@ -12,7 +13,7 @@ from apps.review.domain.numbers import Figure, Row, Table, counted, summed, tabl
 from apps.review.domain.spans import EVER
 
 LEAST = 0.05  # hours that would be read as none
-MOST = 12  # rows of a table that is read from across the room
+MOST = 500  # rows that are kept of a table; the screen shows the first dozen and folds the others
 _FATES = {
     "hours-useful": (hours.USEFUL,),
     "hours-lost": hours.LOST,
@@ -113,17 +114,29 @@ def _by_job(some: Iterable[hours.Share]) -> list[tuple[int, float]]:
 
 def hour_tables(facts: WeekFacts, some: list[hours.Share]) -> list[Table]:
     """Return the hours by sweep and by person: all, useful, each kind of loss, not told apart."""
-    sweeps: dict[int | None, SweepFact] = {one.pk: one for one in facts.sweeps}
-    by_sweep = [
-        Row(of.name, _cells(fates), "sweep", of.pk, of.url) if (of := sweeps.get(pk)) else Row(NO_SWEEP, _cells(fates))
-        for pk, fates in hours.by(some, "sweep").items()
-        if isinstance(pk, int | None)
-    ]
-    by_person = [Row(str(who or DASH), _cells(fates)) for who, fates in hours.by(some, "person").items()]
+    sweeps: dict[object, SweepFact] = {one.pk: one for one in facts.sweeps}
+    by_sweep = [_of_sweep(sweeps.get(group), row) for group, row in _hour_rows(some, "sweep")]
+    by_person = [replace(row, name=str(who or DASH)) for who, row in _hour_rows(some, "person")]
     return [
         table("hours-by-sweep", ("Sweep", *_COLUMNS), by_sweep, MOST),
         table("hours-by-person", ("Person", *_COLUMNS), by_person, MOST),
     ]
+
+
+def _hour_rows(some: list[hours.Share], name: str) -> Iterator[tuple[object, Row]]:
+    """Yield a row for each sweep or person, still without a name, with the attempts whose hours it adds up."""
+    own: dict[object, list[hours.Share]] = defaultdict(list)
+    for one in some:
+        own[getattr(one, name)].append(one)
+    for group, fates in hours.by(some, name).items():
+        keys, amounts = zip(*_by_job(own[group]), strict=True)
+        yield group, Row("", _cells(fates), keys=keys, amounts=amounts)
+
+
+def _of_sweep(sweep: SweepFact | None, row: Row) -> Row:
+    if sweep is None:
+        return replace(row, name=NO_SWEEP)
+    return replace(row, name=sweep.name, kind="sweep", key=sweep.pk, url=sweep.url)
 
 
 NO_SWEEP = "no sweep is known of"

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 from urllib.parse import urlencode
 
 from django.http import Http404
@@ -11,12 +10,15 @@ from django.urls import reverse
 from apps.review.domain.catalogue import PARTS
 from apps.review.domain.late import LateRow
 from apps.review.domain.markdown import TITLES
+from apps.review.domain.numbers import Table
 from apps.review.domain.review import Remark, Review, Shown
 from apps.review.domain.weeks import NoSuchWeek, Week
 from apps.review.domain.wording import amount, limits
 from apps.review.reading.rows import path_of
 from apps.review.reading.scopes import review_config, scopes, week_named
 
+FOLDED_FROM = 12  # rows are read from across the room
+HOURS = "hours-total"  # what the first number of a table of hours is a part of
 TREND_MARKS = {"better": "▲", "worse": "▼", "more": "↑", "less": "↓", "same": "="}
 
 
@@ -41,26 +43,36 @@ class Tile:
 
 @dataclass(frozen=True)
 class TableRow:
+    """One line of a table; ``rows_url`` leads to what its first number counts, ``before`` has last week's cells."""
+
     row: LateRow
     path: str
-
     labels: tuple[str, ...]
+    before: tuple[str, ...] = ()
+    rows_url: str = ""
 
     @property
-    def cells(self) -> list[tuple[str, str, str]]:
-        """Each cell with the name of its column, as it was, and as it is now where that differs."""
-        later = self.row.later or self.row.row.cells
-        triples = zip(self.labels, self.row.row.cells, later, strict=False)
-        return [(label, was, "" if was == now else now) for label, was, now in triples]
+    def cells(self) -> list[tuple[str, str, str, str]]:
+        """Each cell: the name of its column, as it was, as it is now where that differs, and last week's."""
+        later, before = self.row.later or self.row.row.cells, self.before or ("",) * len(self.labels)
+        cells = zip(self.labels, self.row.row.cells, later, before, strict=False)
+        return [(label, was, "" if was == now else now, last) for label, was, now, last in cells]
 
 
 @dataclass(frozen=True)
 class TableView:
+    """A table of a part: the first of its rows, and those that are folded below them."""
+
     id: str
     title: str
     columns: tuple[str, ...]
     rows: list[TableRow]
+    folded: list[TableRow]
     more: int
+
+    @property
+    def compared(self) -> bool:
+        return any(one.before for one in self.rows)
 
 
 @dataclass(frozen=True)
@@ -97,10 +109,10 @@ def week_or_404(text: str, workspace: str) -> Week:
         raise Http404(str(error)) from error
 
 
-def url_of(week: Week, workspace: str, name: str = "review:week", **query: str) -> str:
-    """Return the address of a page of a week; the workspace goes along."""
+def url_of(week: Week, workspace: str, name: str = "review:week", figure: str = "", **query: str) -> str:
+    """Return the address of a page of a week, or of the rows of a figure of it; the workspace goes along."""
     told = {key: value for key, value in {"workspace": workspace, **query}.items() if value}
-    address = reverse(name, args=[str(week)])
+    address = reverse(name, args=[str(week), figure] if figure else [str(week)])
     return f"{address}?{urlencode(told)}" if told else address
 
 
@@ -121,7 +133,7 @@ def _part(review: Review, place: int, minutes: Mapping[str, int]) -> PartView:
         tiles=[one for one in tiles if one.shown.measure.main],
         verdicts=verdicts,
         small=[one for one in tiles if not one.shown.measure.main],
-        tables=[_table(table, rows) for table, rows in review.tables(part.id)],
+        tables=[_table(review, table, rows) for table, rows in review.tables(part.id)],
         remarks=review.remarks_on(part.id),
     )
 
@@ -138,7 +150,14 @@ def tile_of(review: Review, one: Shown) -> Tile:
     )
 
 
-def _table(table: Any, rows: list[LateRow]) -> TableView:
-    labels = table.columns[1:]
-    shown = [TableRow(one, path_of(one.row.kind, one.row.key, one.row.name), labels) for one in rows]
-    return TableView(table.id, TITLES[table.id], table.columns, shown, table.more)
+def _table(review: Review, table: Table, rows: list[LateRow]) -> TableView:
+    shown = [_table_row(review, table, one) for one in rows]
+    return TableView(table.id, TITLES[table.id], table.columns, shown[:FOLDED_FROM], shown[FOLDED_FROM:], table.more)
+
+
+def _table_row(review: Review, table: Table, one: LateRow) -> TableRow:
+    row = one.row
+    told = {"of": table.id, "line": row.name, "key": str(row.key)} if row.keys and not one.late else {}
+    address = url_of(review.week, review.workspace, "review:rows", figure=HOURS, **told) if told else ""
+    before = () if one.late else review.last_week(table.id, row)
+    return TableRow(one, path_of(row.kind, row.key, row.name), table.columns[1:], before, address)

@@ -20,6 +20,7 @@ from apps.review.reading.scopes import review_config, running_week
 from apps.review.views.showing import tile_of
 
 SCREENS = ("board", "flags", "week")
+ON_THE_WALL_ON = "on_the_wall_on"  # the session's note of the last day on which it was renewed
 ROWS = 10  # that can be read from across a room
 ON_THE_WALL = (
     "hours-total", "hours-useful", "hours-lost", "flags-raised", "flags-cleared", "resumes", "hours-saved", "results",
@@ -32,6 +33,7 @@ ON_THE_WALL = (
 @requires(Permission.VIEW_BOARD)
 def wall_page(request: HttpRequest) -> HttpResponse:
     """Show one of the screens; the page itself goes on to the next one."""
+    _stay_logged_in(request)
     asked = request.GET.get("show", "")
     screen = asked if asked in SCREENS else SCREENS[0]
     following = SCREENS[(SCREENS.index(screen) + 1) % len(SCREENS)]
@@ -47,6 +49,13 @@ def wall_page(request: HttpRequest) -> HttpResponse:
         **{"board": _board, "flags": _flags, "week": _week}[screen](sources),
     }
     return render(request, "review/wall.html", context)
+
+
+def _stay_logged_in(request: HttpRequest) -> None:
+    """Renew the session once a day: it ends two weeks after the wall was last open, not after it was put up."""
+    today = utcnow().date().isoformat()
+    if request.user.is_authenticated and request.session.get(ON_THE_WALL_ON) != today:
+        request.session[ON_THE_WALL_ON] = today
 
 
 def _board(sources: list[Any]) -> dict[str, Any]:

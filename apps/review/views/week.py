@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from django.core.paginator import Paginator
@@ -14,7 +15,7 @@ from apps.core.clock import utcnow
 from apps.core.permissions import Permission, is_allowed, requires
 from apps.review.domain.catalogue import MEASURES
 from apps.review.domain.markdown import as_json, markdown
-from apps.review.domain.numbers import Figure
+from apps.review.domain.numbers import Figure, Row
 from apps.review.domain.review import Review, Shown
 from apps.review.domain.wording import amount, standing
 from apps.review.reading.meeting import review_of
@@ -110,6 +111,9 @@ def rows_page(request: HttpRequest, text: str, figure: str) -> HttpResponse:
         raise Http404("The review has no such number.")
     review = _review(request, text)
     shown = review.shown(figure)
+    of = _line_of(request, review)
+    if of is not None:
+        shown = _part_of(shown, of)
     page = Paginator(_keys(shown), PAGE).get_page(request.GET.get("page"))
     kind = shown.figure.kind or (shown.late.now.kind if shown.late else "")
     named = lines_of(kind, [key for key, _, _ in page.object_list])
@@ -122,9 +126,35 @@ def rows_page(request: HttpRequest, text: str, figure: str) -> HttpResponse:
             for key, said, late in page.object_list
         ],
         "back": f"{url_of(review.week, review.workspace)}#{shown.measure.part}",
+        "of": of.name if of else "",
+        "query": _without_page(request),
         "here": request.path,
     }
     return render(request, "review/rows.html", context)
+
+
+def _line_of(request: HttpRequest, review: Review) -> Row | None:
+    """Return the line of a table that the address names; None where it names none."""
+    if "of" not in request.GET:
+        return None
+    key = request.GET.get("key", "0")
+    number = int(key) if key.isascii() and key.isdecimal() and len(key) < 16 else 0
+    row = review.row(request.GET["of"], request.GET.get("line", ""), number)
+    if row is None or not row.keys:
+        raise Http404("The review has no such line.")
+    return row
+
+
+def _part_of(shown: Shown, row: Row) -> Shown:
+    """Return the part of a figure that one line of a table adds up."""
+    figure = replace(shown.figure, value=sum(row.amounts), keys=row.keys, amounts=row.amounts)
+    return replace(shown, figure=figure, before=None, late=None)
+
+
+def _without_page(request: HttpRequest) -> str:
+    told = request.GET.copy()
+    told.pop("page", None)
+    return told.urlencode()
 
 
 def _keys(shown: Shown) -> list[tuple[int, str, str]]:
