@@ -7,10 +7,9 @@ from glob import escape
 import structlog
 from django.db import transaction
 
-from apps.checkpoints.domain import newest
+from apps.checkpoints.domain import newest, newest_first
 from apps.checkpoints.models import Checkpoint, CheckpointTime
 from apps.checkpoints.ports import CheckpointStore, FoundCheckpoint
-from apps.checkpoints.verifying import age_of
 from apps.core.errors import SweepboardError, Transient
 from apps.core.upsert import upsert
 from apps.sweeps.models import Run
@@ -38,7 +37,7 @@ def checkpoints_now(*, run: Run, store: CheckpointStore) -> tuple[list[FoundChec
         found = checkpoints_of(run=run, workspace=workspace, store=store)
     except SweepboardError as error:
         return [], str(error)
-    return sorted(found, key=age_of, reverse=True), ""
+    return newest_first(found), ""
 
 
 def find_checkpoints(*, runs: Iterable[Run], workspaces: dict[str, Workspace], store: CheckpointStore) -> set[int]:

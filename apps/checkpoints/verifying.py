@@ -12,6 +12,7 @@ from django.db import transaction
 from django.db.models import Q
 
 from apps.audit.services import record
+from apps.checkpoints.domain import newest_first
 from apps.checkpoints.models import Checkpoint, Verification
 from apps.checkpoints.ports import FoundCheckpoint
 from apps.checkpoints.proof.files import stamp_of, watched
@@ -131,18 +132,15 @@ def ask_for_older(*, bad: Verification, found: Iterable[FoundCheckpoint], now: d
     None where one of them passed already, or there is none that was not looked at.
     """
     proofs = {one.path: one for one in Verification.objects.filter(run=bad.run_id)}
-    for one in sorted(found, key=age_of, reverse=True):
+    older = False
+    for one in newest_first(found):
         known = proofs.get(str(one.path))
         if known is not None and (known.sound == "pass" or known.is_open):
             return None
-        if known is None and age_of(one) <= age_of(bad):
+        if known is None and older:
             return ask_for_proof(run=bad.run, found=one, actor=MACHINE, now=now)
+        older |= str(one.path) == bad.path
     return None
-
-
-def age_of(one: FoundCheckpoint | Verification) -> tuple[int, datetime]:
-    """What the newest has most of: the step, then the time."""
-    return (-1 if one.step is None else one.step, one.modified_at)
 
 
 def runs_newly_proven() -> set[int]:

@@ -97,7 +97,7 @@ def _with_files(facts: RestartFacts, tools: Tools, subject: Subject, runs: list[
 def _listed(fact: RunFact, run: Run, workspace: Workspace, store: CheckpointStore) -> RunFact:
     values = {"run_id": escape(run.run_id), "sweep_id": "*", "job_id": "*", "task_id": "*"}
     patterns = [pattern.format_map(values) for pattern in workspace.patterns("checkpoints")]
-    last = newest(store.find(workspace.path, patterns))
+    last = newest(store.find(workspace.path, patterns, workspace.links_into))
     known = getattr(run, "checkpoint", None)
     if last is None:
         return replace(fact, checkpoint="", sound="", good="")

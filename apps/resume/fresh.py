@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from apps.checkpoints.configs import MOST_BYTES, parsed
-from apps.checkpoints.domain import newest
+from apps.checkpoints.domain import newest_first
 from apps.checkpoints.ports import CheckpointStore, FoundCheckpoint, Prover
 from apps.core.errors import SweepboardError
 from apps.core.files import free_bytes
@@ -159,17 +159,20 @@ def _patterns(run: Run, workspace: Workspace, kind: str) -> list[str]:
 
 
 def _read(found: list[FoundCheckpoint], proven: Reader) -> tuple[CheckpointFact, ...]:
-    """Read the newest, and older ones only in search of a good one."""
-    left = list(found)
+    """Read the newest, and older ones only in search of a good one.
+
+    A file whose name tells no step is the newest by its time alone. What it holds itself decides: where that is
+    less than the next one's name tells, that one is read too, and stands in front where it is sound.
+    """
     read: list[CheckpointFact] = []
-    while left and len(read) < MOST_READ:
-        one = newest(left)
-        if one is None:
-            break
-        left.remove(one)
-        read.append(proven(one))
-        if read[-1].sound == "pass":
-            break
+    good: CheckpointFact | None = None
+    for one in newest_first(found)[:MOST_READ]:
+        if good is not None and (good.step is None or one.step is None or one.step <= good.step):
+            continue
+        fact = proven(one)
+        sound = fact.sound == "pass"
+        read.insert(read.index(good) if good is not None and sound else len(read), fact)
+        good = fact if sound else good
     return tuple(read)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from safetensors.numpy import save_file
 
 from apps.checkpoints.adapters.byte_prover import ByteProver
@@ -42,6 +43,31 @@ def _save(lab: Lab, step: int) -> Path:
 
 
 def test_a_whole_newest_checkpoint_opens_the_gate(lab: Lab) -> None:
+    assert lab.shut() == {}
+    request = lab.ask()
+    assert (request.checkpoint_step, request.checkpoint.rpartition("/")[2]) == (540, "step-540.safetensors")
+
+
+def _last(lab: Lab, step: int) -> Path:
+    """A file whose name tells no step, written after all others."""
+    path = lab.checkpoint.with_name("last.pt")
+    lab.checkpoint.unlink()
+    lab.workspace.config["checkpoints"] = ["outputs/{run_id}/checkpoints/*"]
+    lab.workspace.save()
+    torch.save({"global_step": step, "state_dict": {"w": torch.ones(8)}}, path)
+    os.utime(path, (WRITTEN + 600, WRITTEN + 600))
+    return path
+
+
+def test_a_newer_file_without_a_step_in_its_name_is_resumed_from_and_its_step_read_in_it(lab: Lab) -> None:
+    _last(lab, 900)
+    assert lab.shut() == {}
+    request = lab.ask()
+    assert (request.checkpoint_step, request.checkpoint.rpartition("/")[2]) == (900, "last.pt")
+
+
+def test_a_newer_file_that_holds_less_training_than_an_older_one_is_not_resumed_from(lab: Lab) -> None:
+    _last(lab, 100)
     assert lab.shut() == {}
     request = lab.ask()
     assert (request.checkpoint_step, request.checkpoint.rpartition("/")[2]) == (540, "step-540.safetensors")

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from apps.checkpoints.configs import parsed
-from apps.checkpoints.domain import epoch_in_name, newest, step_in_name
+from apps.checkpoints.domain import epoch_in_name, newest, newest_first, step_in_name
 from apps.checkpoints.ports import FoundCheckpoint
 from tests.factories.moments import before
 
@@ -46,6 +46,19 @@ def test_every_name_can_be_read_and_a_step_fits_its_column(name: str) -> None:
 def test_the_newest_has_the_highest_step_whatever_its_time() -> None:
     older, later = found("step_900.pt", minutes=60), found("step_100.pt", minutes=1)
     assert newest([later, older, found("best.pt", minutes=0)]) is older
+
+
+def test_a_newer_file_that_tells_no_step_is_newer_than_an_older_one_that_does() -> None:
+    """Lightning's `last.ckpt` beside the files of earlier saves: resumed from those, hours of training are lost."""
+    first, second = found("epoch=1-step=200.ckpt", minutes=300), found("epoch=0-step=100.ckpt", minutes=600)
+    last = found("last.ckpt", minutes=62)
+    assert newest_first([second, last, first]) == [last, first, second]
+
+
+def test_of_two_files_of_one_save_that_which_tells_its_step_is_named() -> None:
+    saved, last = found("step=200.ckpt", minutes=30), found("last.ckpt", minutes=29.5)
+    older = found("step=100.ckpt", minutes=60)
+    assert newest_first([last, older, saved]) == [saved, last, older]
 
 
 def test_without_steps_the_time_decides() -> None:

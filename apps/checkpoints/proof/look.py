@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from apps.checkpoints.domain import epoch_in_name, step_in_name
+from apps.checkpoints.domain import epoch_in_name, places, step_in_name
 from apps.checkpoints.proof.allowed import SAFE_GLOBALS
 from apps.checkpoints.proof.distributed import METADATA
 from apps.checkpoints.proof.folders import UNREAD, files_of, is_checkpoint_folder, prove_folder
@@ -26,7 +26,7 @@ _SHELVES = frozenset({"checkpoints", "checkpoint", "ckpt", "ckpts", "weights"})
 class Proof:
     """What was proven of one checkpoint. ``bytes`` counts everything in a folder; ``modified`` is Unix time.
 
-    ``newest`` is the one with the highest step of its run, by time where steps are missing or equal;
+    ``newest`` is the one of its run that holds the most training (``domain.places``);
     ``newest_good`` the newest of those that passed. ``parameters`` counts the model's; None where that is not told.
     """
 
@@ -167,11 +167,11 @@ def with_newest(proofs: Iterable[Proof]) -> list[Proof]:
     runs: dict[Path, list[Proof]] = {}
     for one in every:
         runs.setdefault(one.run, []).append(one)
-    newest = {id(max(some, key=_age)) for some in runs.values()}
+    newest = {id(_newest(some)) for some in runs.values()}
     good = [[one for one in some if one.sound is Sound.PASS] for some in runs.values()]
-    best = {id(max(some, key=_age)) for some in good if some}
+    best = {id(_newest(some)) for some in good if some}
     return [replace(one, newest=id(one) in newest, newest_good=id(one) in best) for one in every]
 
 
-def _age(one: Proof) -> tuple[int, float]:
-    return (-1 if one.step is None else one.step, one.modified)
+def _newest(some: list[Proof]) -> Proof:
+    return some[places([(one.path, one.step, one.modified) for one in some])[0]]

@@ -11,8 +11,8 @@ from apps.audit.models import AuditEvent
 from apps.audit.selectors import Freshness, freshness
 from apps.board.incidents import run_subject
 from apps.board.selectors import followed
+from apps.checkpoints.domain import newest
 from apps.checkpoints.models import Checkpoint, RunConfig, Verification
-from apps.checkpoints.verifying import age_of
 from apps.flags.history import Moment, moment_of
 from apps.flags.models import SEVERITY_ORDER, Flag, RunStatus
 from apps.handovers.models import Handover
@@ -168,10 +168,10 @@ def _attempt(run: Run, one: LinkedJob, attempts: list[LinkedJob]) -> AttemptLife
 
 
 def _checkpoints(run: Run, proofs: list[Verification]) -> Checkpoints:
-    newest = _one(run, "checkpoint")
-    proof = next((one for one in proofs if newest is not None and one.holds_for(newest)), None)
+    last = _one(run, "checkpoint")
+    proof = next((one for one in proofs if last is not None and one.holds_for(last)), None)
     sound = [one for one in proofs if one.sound == "pass" and not one.is_open]
-    return Checkpoints(newest, proof, max(sound, key=age_of, default=None), len(proofs))
+    return Checkpoints(last, proof, newest(sound), len(proofs))
 
 
 def _gpus(attempts: list[LinkedJob]) -> tuple[int | None, str]:
