@@ -15,6 +15,7 @@ from apps.core.errors import Permanent
 from apps.memory.ladder import Change, Rung, Step
 
 NEEDS_BY_HAND = ("cuda-oom", "host-oom", "data-error", "diverged")
+DROP = "drop-earlier"
 MOST_WORDS = 300
 RUNG = "oom-"  # before the name of a step of the OOM ladder
 RUNG_TITLES = {
@@ -71,9 +72,10 @@ class Applied:
     counts: tuple[str, ...] = ()
 
     def and_then(self, other: "Applied") -> "Applied":
-        """Return both together."""
+        """Return both together; a node that either keeps off is kept off."""
+        off = ",".join(dict.fromkeys(one.options["exclude"] for one in (self, other) if "exclude" in one.options))
         return Applied(
-            {**self.options, **other.options},
+            {**self.options, **other.options, **({"exclude": off} if off else {})},
             {**self.environment, **other.environment},
             {**self.config, **other.config},
             self.said + other.said,
@@ -86,13 +88,22 @@ class Applied:
         return bool(self.options or self.environment or self.config)
 
 
-def offers(crash_class: str, job: JobShape, steps: Sequence[Step] = ()) -> tuple[Offer, ...]:
-    """Return what can be chosen for a crash class; ``steps`` is the OOM ladder of the run, in its order."""
+def offers(
+    crash_class: str, job: JobShape, steps: Sequence[Step] = (), earlier: Sequence[str] = ()
+) -> tuple[Offer, ...]:
+    """Return what can be chosen for a crash class; ``steps`` is the OOM ladder of the run, in its order.
+
+    ``earlier`` are the changes of earlier resumes in words, which go along unless they are left out.
+    """
     found: list[Offer] = []
+    if earlier:
+        title = f"Without what earlier resumes changed ({'; '.join(earlier)})"
+        found.append(Offer(DROP, title, wants_value=False))
     if crash_class == "cuda-oom":
         found += [_rung(step) for step in steps if step.is_open and step.changes]
-    if crash_class == "node-failure":
-        found.append(Offer("exclude-node", "Keep off the node that failed", job.nodes, "as sbatch --exclude reads it"))
+    if crash_class in ("node-failure", "nccl-timeout"):
+        title = "Keep off the nodes that it failed on"
+        found.append(Offer("exclude-node", title, job.nodes, "as sbatch --exclude reads it"))
     if crash_class == "time-limit":
         found.append(
             Offer("longer-limit", "A longer time limit", _twice(job.limit_seconds), "days-hours:minutes:seconds")
@@ -115,22 +126,25 @@ def _rung(step: Step) -> Offer:
 
 def applied(choices: Mapping[str, str], crash_class: str) -> Applied:
     """Return what ``choices`` (offer id: value) add; ``BadChoice`` for one that is not offered or cannot be read."""
-    allowed = {offer.id for offer in offers(crash_class, JobShape())}
+    allowed = {DROP, *(offer.id for offer in offers(crash_class, JobShape()))}
     if crash_class == "cuda-oom":
         allowed |= {f"{RUNG}{rung.value}" for rung in Rung}
     total = Applied()
     for name, raw in sorted(choices.items()):
         if name not in allowed:
             raise BadChoice(f"'{name}' is no change that is offered here.")
-        one = _applied(name, raw.strip())
+        one = change_of(name, raw)
         if twice := total.config.keys() & one.config.keys():
             raise BadChoice(f"Two of the chosen steps change {min(twice)}: choose one of them.")
         total = total.and_then(one)
     return total
 
 
-def _applied(name: str, value: str) -> Applied:
-    """What one choice adds. What mends the cause counts; what only makes it less likely does not."""
+def change_of(name: str, raw: str) -> Applied:
+    """Return what one choice adds. What mends the cause counts; what only makes it less likely does not."""
+    value = raw.strip()
+    if name == DROP:
+        return Applied(said=("without what earlier resumes changed",))
     if name.startswith(RUNG):
         told = _config_in(value)
         said = ", ".join(f"{key} = {as_text(new)}" for key, new in told.items())
@@ -151,6 +165,13 @@ def _applied(name: str, value: str) -> Applied:
         raise BadChoice("Say what was changed by hand.")
     by_hand = f"by hand: {' '.join(value.split())[:MOST_WORDS]}"
     return Applied(said=(by_hand,), counts=(by_hand,))
+
+
+def in_words(changes: Applied) -> list[str]:
+    """Return each thing that a submission gets by the changes, as people read it."""
+    told = [f"{key} = {as_text(new)}" for key, new in changes.config.items()]
+    told += [f"--{name}={value}" for name, value in changes.options.items()]
+    return told + [f"{name}={value}" for name, value in changes.environment.items()]
 
 
 def _config_in(value: str) -> dict[str, Any]:

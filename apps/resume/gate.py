@@ -115,6 +115,12 @@ def _crash_class(facts: GateFacts) -> GateLine:
     return crash_class_line(facts.crash_class, facts.resumable, facts.change)
 
 
+_LOOK = {
+    "data-error": "read the log, mend the data, and say below what was changed",
+    "diverged": "read the log; move the checkpoints of the diverged steps away, and say below what was changed",
+}
+
+
 def crash_class_line(crash_class: str, resumable: str, change: str) -> GateLine:
     """Whether the reason of the run's end allows a resume; ``change`` is what was chosen to be changed."""
     title, name = "Its crash allows a resume", crash_class or "no crash class"
@@ -128,9 +134,11 @@ def crash_class_line(crash_class: str, resumable: str, change: str) -> GateLine:
     if resumable == "no":
         return GateLine("crash-class", title, FAIL, f"{name}: nothing can run before that is mended.",
                         "fix the config or the environment", overridable=True)  # fmt: skip
+    if resumable == "look first" and change:
+        return GateLine("crash-class", title, PASS, f"{name}: looked at by a person, and mended. Chosen: {change}.")
     if resumable == "look first":
         return GateLine("crash-class", title, FAIL, f"{name}: the evidence is too thin.",
-                        "read the log first", overridable=True)  # fmt: skip
+                        _LOOK.get(crash_class, "read the log first"), overridable=True)  # fmt: skip
     return GateLine("crash-class", title, UNKNOWN, "Nothing says how it ended.", "read the log first", overridable=True)
 
 

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from apps.memory.ladder import Ladder, ladder
-from apps.resume.changes import RUNG
+from apps.resume.changes import DROP, RUNG
 from apps.resume.models import ResumeRequest
 from apps.sweeps.models import Run
 
@@ -15,6 +15,8 @@ def ladder_of(run: Run, gpus: int) -> Ladder:
     for choices in (
         ResumeRequest.objects.filter(run=run).exclude(job_id="").order_by("pk").values_list("choices", flat=True)
     ):
+        if DROP in choices:
+            config = dict(run.config)
         for name, value in sorted(choices.items()):
             if name.startswith(RUNG):
                 tried.add(name.removeprefix(RUNG))

@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 from apps.core.files import confined
 from apps.flags.models import RunStatus
 from apps.links.models import AgentLink, RunLink
-from apps.resume.changes import Applied, JobShape, applied
+from apps.resume.carried import carried, holds_them
+from apps.resume.changes import DROP, JobShape, applied
 from apps.resume.domain import CheckpointFact, Refused
 from apps.resume.plan import Plan, Target, submission_for
 from apps.slurm.models import Job
@@ -89,14 +90,17 @@ def plan_of(
 ) -> Plan:  # fmt: skip
     """Return what is to be submitted; ``Refused`` where it cannot be, ``BadChoice`` for a change that is none."""
     recipe, crash_class = recipe_of(workspace), _crash_class(run)
-    changes = applied(choices, crash_class)
+    chosen, before = applied(choices, crash_class), carried(run)
+    changes = chosen if DROP in choices else before.and_then(chosen)
     submission = None
     if recipe.script:
         _check_script(recipe, workspace)
         sweep = run.sweep.sweep_id if run.sweep else ""
         target = Target(run.entity, run.project, run.run_id, sweep, config_path, checkpoint, key)
         submission = submission_for(recipe, str(workspace.path.resolve()), target, changes)
-    if (job := _to_requeue(recipe, run, place, crash_class, changes)) is not None:
+    has_them = before.alters_the_job and place.job is not None and holds_them(run, place.job)
+    alters = chosen.alters_the_job or ((DROP in choices) == has_them and before.alters_the_job)
+    if not alters and (job := _to_requeue(recipe, run, place, crash_class)) is not None:
         return Plan("requeue", place.cluster, submission, job.job_id, job.submit_at.isoformat(), changes.said)
     if submission is None:
         raise Refused("Its job cannot be requeued, and the recipe has no script to submit.")
@@ -107,10 +111,10 @@ def _crash_class(run: Run) -> str:
     return RunStatus.objects.filter(run=run).values_list("crash_class", flat=True).first() or ""
 
 
-def _to_requeue(recipe: RecipeConfig, run: Run, place: Place, crash_class: str, changes: Applied) -> Job | None:
+def _to_requeue(recipe: RecipeConfig, run: Run, place: Place, crash_class: str) -> Job | None:
     """The job whose requeue continues this run and nothing else: its last one, and this run was its last."""
     job = place.job
-    if not recipe.requeue or job is None or job.cluster != place.cluster or changes.alters_the_job:
+    if not recipe.requeue or job is None or job.cluster != place.cluster:
         return None
     if crash_class not in MAY_REQUEUE:
         return None

@@ -8,7 +8,8 @@ from django.db.models import OuterRef, QuerySet, Subquery
 
 from apps.core.errors import Permanent
 from apps.flags.models import RunStatus
-from apps.resume.changes import Offer, applied, offers
+from apps.resume.carried import carried
+from apps.resume.changes import Offer, applied, in_words, offers
 from apps.resume.checking import checkpoint_from
 from apps.resume.domain import GateLine, Refused
 from apps.resume.gate import crash_class_line
@@ -33,7 +34,7 @@ def offers_for(run: Run) -> tuple[Offer, ...]:
     """Return what can be changed before this run is resumed."""
     crash_class, job = crash_of(run)[0], last_job(run)
     steps = ladder_of(run, job.gpus if job else 1).steps if crash_class == "cuda-oom" else ()
-    return offers(crash_class, job_shape(run), steps)
+    return offers(crash_class, job_shape(run), steps, in_words(carried(run)))
 
 
 def lines_with(run: Run, check: GateCheck, choices: Mapping[str, str]) -> list[GateLine]:

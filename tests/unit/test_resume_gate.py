@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from apps.resume.domain import CheckpointFact, GateFacts, LineState, Refused, can_resume, check_can_resume
-from apps.resume.gate import gate_lines
+from apps.resume.gate import crash_class_line, gate_lines
 from apps.workspaces.domain import Policy
 from tests.factories.moments import NOW, before
 
@@ -153,3 +153,11 @@ def test_the_refusal_names_what_is_shut_and_how_much_more() -> None:
 
 def test_unknown_is_a_state_of_its_own() -> None:
     assert len(set(LineState)) == 3
+
+
+@pytest.mark.parametrize("crash_class", ["data-error", "diverged"])
+def test_what_wants_a_look_first_is_let_through_when_a_person_says_what_was_mended(crash_class: str) -> None:
+    shut = crash_class_line(crash_class, "look first", "")
+    assert (shut.passes, "say below what was changed" in shut.action) == (False, True)
+    line = crash_class_line(crash_class, "look first", "by hand: the shard was written anew")
+    assert (line.passes, "the shard was written anew" in line.evidence) == (True, True)

@@ -80,7 +80,7 @@ def test_each_class_offers_its_own_changes_with_values_from_the_job() -> None:
     assert [(one.id, one.value) for one in offers("node-failure", job)] == [("exclude-node", "g[03-05]")]
     assert [(one.id, one.value) for one in offers("time-limit", job)] == [("longer-limit", "1-08:00:00")]
     assert [(one.id, one.value) for one in offers("host-oom", job)] == [("more-memory", "61440M"), ("by-hand", "")]
-    assert [one.id for one in offers("nccl-timeout", job)] == ["nccl-patience"]
+    assert [one.id for one in offers("nccl-timeout", job)] == ["exclude-node", "nccl-patience"]
     assert [one.id for one in offers("data-error", JobShape())] == ["by-hand"]
     assert offers("preemption", job) == ()
 
