@@ -174,6 +174,7 @@ class RunFacts:
     twin: Twin | None = None
     offline: bool = False
     unsynced_since: datetime | None = None
+    sweep_state: str = ""  # of its sweep, as W&B spells it; empty for a run of none
 
     @property
     def heartbeat_age(self) -> timedelta | None:

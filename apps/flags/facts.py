@@ -102,6 +102,7 @@ def _gather_one(run: Run, pool: _Pool, now: datetime) -> Gathered:
         twin=pool.twins.get(run.pk),
         offline=run.offline,
         unsynced_since=pool.unsynced.get(run.pk),
+        sweep_state=run.sweep.state if run.sweep else "",
         **checkpoint_facts(run, pool.proofs.get(run.pk, ())),
         **logged_facts(run, own),
     )

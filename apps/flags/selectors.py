@@ -7,7 +7,7 @@ from django.db.models import Count, F, Prefetch, Q, QuerySet
 
 from apps.flags.causes import OpenFlag
 from apps.flags.models import SEVERITY_ORDER, Flag, RunStatus
-from apps.links.states import MOVED_ON
+from apps.links.states import MOVED_ON, Pair
 from apps.sweeps.models import Run
 from apps.sweeps.ports import LIVE_RUN_STATES
 
@@ -25,6 +25,12 @@ def overdue_runs() -> dict[int, int | None]:
         Q(status=None) | ~Q(status__wandb_state=F("state")) | (Q(status__job__isnull=False) & job_changed)
     )
     return {row["pk"]: row["status__job_id"] for row in overdue.values("pk", "status__job_id")}
+
+
+def runs_that_wait() -> set[int]:
+    """Return the runs that W&B calls dead and Slurm alive: none of their rows may change, and yet the wait ends."""
+    waiting = RunStatus.objects.filter(agree=False, verdict="wait", pair=Pair.DEAD_BUT_ALIVE.value)
+    return set(waiting.values_list("run_id", flat=True))
 
 
 @dataclass(frozen=True)

@@ -11,13 +11,13 @@ from django.db.models import Max, Q
 from apps.audit.services import record
 from apps.core.memory import many_rows
 from apps.core.upsert import upsert
-from apps.flags.domain import Finding, SweepFacts
+from apps.flags.domain import Finding, Severity, SweepFacts
 from apps.flags.facts import Gathered, gather
 from apps.flags.models import Flag, RunStatus, is_worse
 from apps.flags.rules.crash import failure_of
 from apps.flags.rules.registry import RUN_RULES, SWEEP_RULES, Verdicts, judge, severity_of
 from apps.flags.sweep_facts import gather_sweeps
-from apps.flags.verdict import verdict_of
+from apps.flags.verdict import NOT_HEALTHY, verdict_of
 from apps.sweeps.models import Sweep
 from apps.sweeps.ports import LIVE_RUN_STATES
 
@@ -63,7 +63,8 @@ def _evaluate_batch(run_pks: list[int], now: datetime) -> set[int]:
     gathered = gather(run_pks, now)
     judged = [(_subject(one), judge(one.facts, RUN_RULES)) for one in gathered]
     with transaction.atomic():
-        result = upsert(RunStatus, key=("run_id",), rows=[_status_row(one) for one in gathered])
+        rows = [_status_row(one, verdicts) for one, (_, verdicts) in zip(gathered, judged, strict=True)]
+        result = upsert(RunStatus, key=("run_id",), rows=rows)
         held = _held(Q(run__in=[one.run.pk for one in gathered]))
         flagged = {run for run, _ in _keep_flags(held, judged, now) if run}
     return flagged | {status.run_id for status in result.changed}
@@ -96,9 +97,10 @@ def _sweep_subject(sweep: Sweep, facts: SweepFacts) -> Subject:
     return Subject(sweep.pk, None, sweep.state, clear_minutes=facts.policy.clear_minutes)
 
 
-def _status_row(one: Gathered) -> dict[str, Any]:
+def _status_row(one: Gathered, verdicts: Verdicts) -> dict[str, Any]:
     facts, failure = one.facts, failure_of(one.facts)
-    proof, verdict = failure.proof, verdict_of(facts, failure)
+    critical = [rule for rule, found in verdicts.found.items() if severity_of(rule, found) is Severity.CRITICAL]
+    proof, verdict = failure.proof, verdict_of(facts, failure, critical or sorted(NOT_HEALTHY & verdicts.found.keys()))
     return {
         "run_id": one.run.pk,
         "job_id": one.job.pk if one.job else None,

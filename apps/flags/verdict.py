@@ -7,12 +7,14 @@ for what can neither be resumed nor relaunched, and names the fatal error. One s
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
 
 from apps.core.units import age_mark, number
 from apps.flags.domain import Resumable, RunFacts
 from apps.flags.rules.crash import Failure
 from apps.links.states import MOVED_ON, NO_JOB, UNKNOWN, Pair
+from apps.sweeps.ports import LIVE_SWEEP_STATES
 
 
 class Action(StrEnum):
@@ -75,9 +77,18 @@ CHANGES = {
 }
 
 
-def verdict_of(facts: RunFacts, failure: Failure) -> Verdict:
-    """Return the next action for a run; a source that it would hang on and that does not answer means 'wait'."""
+NOT_HEALTHY = frozenset({"stuck-running-unpopulated", "stale-heartbeat", "idle-gpu", "checkpoint-bad", "diverged"})
+PATIENCE = 2  # times the policy's age of a stale heartbeat: so long is waited for two sources to agree
+
+
+def verdict_of(facts: RunFacts, failure: Failure, alarms: Sequence[str] = ()) -> Verdict:
+    """Return the next action for a run; a source that it would hang on and that does not answer means 'wait'.
+
+    ``alarms`` are the rules that fire on it and are critical or of ``NOT_HEALTHY``: no run is healthy beside one.
+    """
     action, reason = _decide(facts, failure)
+    if action is Action.HEALTHY and alarms:
+        action, reason = Action.INVESTIGATE, f"it runs, but {alarms[0]}"
     change = CHANGES.get(failure.crash_class, "") if action in (Action.CHANGE_THEN_RESUME, Action.FIX_CONFIG) else ""
     return Verdict(action, reason, _agreement(facts), _chain(facts, failure), change)
 
@@ -95,10 +106,23 @@ def _decide(facts: RunFacts, failure: Failure) -> tuple[Action, str]:
     if pair is Pair.ZOMBIE:
         return Action.MARK_CRASHED, "no job carries it; then resume it if it has progress"
     if pair in (Pair.STALE, Pair.DEAD_BUT_ALIVE):
-        return Action.WAIT, facts.meaning.action
+        return _while_they_disagree(facts)
     if pair is Pair.DONE_PERHAPS:
         return _finished(facts, failure)
     return _ended_badly(facts, failure)
+
+
+def _while_they_disagree(facts: RunFacts) -> tuple[Action, str]:
+    """W&B learns of an end minutes after Slurm, and the other way round; what has not settled then does not."""
+    job_end = facts.job.end_at if facts.job else None
+    settled_by = max((at for at in (facts.heartbeat_at, job_end) if at is not None), default=facts.created_at)
+    waits = timedelta(minutes=PATIENCE * facts.policy.stale_heartbeat_minutes)
+    if settled_by is None or facts.now - settled_by <= waits:
+        return Action.WAIT, facts.meaning.action
+    if facts.meaning.pair is Pair.STALE:
+        since = f"its job was {facts.slurm_state} {age_mark(settled_by)}"
+        return Action.MARK_CRASHED, f"W&B still says {facts.wandb_state}, and {since}; then resume it"
+    return Action.INVESTIGATE, f"the last heartbeat was {age_mark(settled_by)}, and its job still runs"
 
 
 def _while_running(facts: RunFacts) -> tuple[Action, str]:
@@ -128,12 +152,20 @@ def _ended_badly(facts: RunFacts, failure: Failure) -> tuple[Action, str]:
     if failure.resumable is Resumable.LOOK_FIRST and not _only_lacks_a_checkpoint(failure, has_checkpoint):
         return Action.INVESTIGATE, f"{crash}: the evidence is too thin for a resume"
     if not has_checkpoint:
-        return Action.RELAUNCH, f"{crash}, and there is no checkpoint: relaunch agents into the same sweep"
+        return _from_the_start(facts, crash)
     if facts.checkpoint_sound in ("fail", "unsafe"):
         return Action.INVESTIGATE, f"{crash}, and the newest checkpoint is no good: {_what_is_left(facts)}"
     if failure.resumable is Resumable.AFTER_CHANGE:
         return Action.CHANGE_THEN_RESUME, f"{crash}, and there is a checkpoint"
     return Action.RESUME, f"{crash}, and there is a checkpoint"
+
+
+def _from_the_start(facts: RunFacts, crash: str) -> tuple[Action, str]:
+    """Without a checkpoint: agents of a sweep that goes on draw anew, and only what no sweep takes up is restarted."""
+    if facts.sweep_state in LIVE_SWEEP_STATES:
+        return Action.RELAUNCH, f"{crash}, and there is no checkpoint: relaunch agents into the same sweep"
+    sweep = f"its sweep is {facts.sweep_state.lower()}" if facts.sweep_state else "it belongs to no sweep"
+    return Action.RESTART, f"{crash}: there is no checkpoint, and {sweep}"
 
 
 def _what_is_left(facts: RunFacts) -> str:

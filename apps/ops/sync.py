@@ -20,7 +20,7 @@ from apps.checkpoints.wiring import checkpoint_store
 from apps.core.clock import utcnow
 from apps.core.errors import SweepboardError
 from apps.core.locks import Busy, lease
-from apps.flags.selectors import overdue_runs
+from apps.flags.selectors import overdue_runs, runs_that_wait
 from apps.flags.services import clear_settled_flags, evaluate_runs, evaluate_sweeps
 from apps.joblogs.selectors import jobs_to_catch_up_with
 from apps.joblogs.services import read_logs
@@ -177,7 +177,7 @@ def _join(runs: set[int], sweeps: set[int], jobs: set[int], progress: Progress) 
         progress("links")
         job_pks = jobs | set(watched.values_list("pk", flat=True))
         touched = runs | runs_touched_by(job_pks=jobs, log_keys=said)
-        touched |= set(Run.objects.live().values_list("pk", flat=True))
+        touched |= set(Run.objects.live().values_list("pk", flat=True)) | runs_that_wait()
         touched |= relink(run_pks=touched)
         sweeps = sweeps | relink_agents(job_pks=job_pks)
         sweeps = sweeps | find_purposes(sweep_pks=sweeps)

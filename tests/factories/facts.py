@@ -35,6 +35,7 @@ def run_facts(**values: Any) -> RunFacts:
         "checkpoint_step": 400,
         "checkpoint_epoch": 3.0,
         "gpu_memory_logged": True,
+        "sweep_state": "RUNNING",
         "config": ConfigFacts(seeded=frozenset({"any"}), has_versions=True),
         "job": job_facts(state=slurm) if slurm.isupper() and " " not in slurm else None,
     }

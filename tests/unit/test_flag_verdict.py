@@ -135,6 +135,43 @@ def test_a_resume_is_never_said_without_a_checkpoint_or_against_the_evidence(
     assert told.reason
 
 
+@pytest.mark.parametrize("alarm", ["diverged", "checkpoint-bad", "stuck-running-unpopulated", "idle-gpu"])
+def test_no_run_is_healthy_beside_an_alarm(alarm: str) -> None:
+    facts = run_facts()
+    told = verdict_of(facts, failure_of(facts), [alarm])
+    assert (told.action, told.reason) == (Action.INVESTIGATE, f"it runs, but {alarm}")
+
+
+def test_two_sources_that_do_not_settle_are_waited_for_and_not_for_ever() -> None:
+    def at(minutes: float) -> dict[str, Any]:
+        return {"heartbeat_at": before(minutes=minutes), "job": job_facts(state="PREEMPTED", end_at=before(hours=9))}
+
+    assert verdict(slurm_state="PREEMPTED", **at(30)).action is Action.WAIT
+    over = verdict(slurm_state="PREEMPTED", **at(90))
+    assert over.action is Action.MARK_CRASHED
+    assert with_ages(over.reason, NOW) == (
+        "W&B still says running, and its job was PREEMPTED 1 h 30 min ago; then resume it"
+    )
+    alive = {"wandb_state": "crashed", "slurm_state": "RUNNING", "job": job_facts(state="RUNNING")}
+    assert verdict(**alive, heartbeat_at=before(minutes=30)).action is Action.WAIT
+    assert verdict(**alive, heartbeat_at=before(hours=48)).action is Action.INVESTIGATE
+
+
+@pytest.mark.parametrize(
+    ("sweep", "action", "told"),
+    [
+        ("RUNNING", Action.RELAUNCH, "relaunch agents into the same sweep"),
+        ("PAUSED", Action.RELAUNCH, "relaunch agents into the same sweep"),
+        ("FINISHED", Action.RESTART, "preemption: there is no checkpoint, and its sweep is finished"),
+        ("CANCELED", Action.RESTART, "preemption: there is no checkpoint, and its sweep is canceled"),
+        ("", Action.RESTART, "preemption: there is no checkpoint, and it belongs to no sweep"),
+    ],
+)
+def test_agents_are_relaunched_only_into_a_sweep_that_takes_them(sweep: str, action: Action, told: str) -> None:
+    said = verdict(**died("PREEMPTED", **NO_CHECKPOINT), sweep_state=sweep)
+    assert (said.action, told in said.reason) == (action, True)
+
+
 def test_a_failure_that_nobody_classed_is_looked_at() -> None:
     facts = run_facts(**died())
     assert verdict_of(facts, Failure()).action is Action.INVESTIGATE
