@@ -52,6 +52,17 @@ class AgentHealth:
 
 
 @dataclass(frozen=True, slots=True)
+class Need:
+    """The next action of a sweep, under the names that a run's has: both are shown alike."""
+
+    verdict: str
+    verdict_reason: str
+    agreement: str
+    chain: tuple[str, ...]
+    verdict_change: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class BoardRow:
     """One sweep on the board. GPU time in seconds; ``percent`` is of all that the sweep is to train."""
 
@@ -84,6 +95,7 @@ class BoardRow:
     purpose: str = ""
     spark: tuple[tuple[float, float], ...] = ()  # the best run's metric: (step, value)
     flag_rules: frozenset[str] = field(default_factory=frozenset)
+    need: Need | None = None
 
     @property
     def key(self) -> str:

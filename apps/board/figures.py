@@ -64,6 +64,15 @@ def states_of(pks: list[int]) -> dict[int, tuple[tuple[str, int], ...]]:
     return defaultdict(tuple, ordered)
 
 
+def actions_of(pks: list[int]) -> dict[int, tuple[tuple[str, str, int], ...]]:
+    """The runs of each sweep by (next action, agreement of their sources), counted."""
+    found: dict[int, list[tuple[str, str, int]]] = defaultdict(list)
+    rows = RunStatus.objects.filter(run__sweep__in=pks).values_list("run__sweep", "verdict", "agreement")
+    for sweep, verdict, agreement, number in rows.annotate(count=Count("pk")):
+        found[int(sweep)].append((verdict, agreement, number))
+    return defaultdict(tuple, {pk: tuple(some) for pk, some in found.items()})
+
+
 def percents_of(pks: list[int]) -> dict[int, list[float]]:
     found: dict[int, list[float]] = defaultdict(list)
     rows = RunStatus.objects.filter(run__sweep__in=pks, percent__isnull=False)

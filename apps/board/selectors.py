@@ -18,11 +18,13 @@ from apps.board.domain import (
     AgentHealth,
     Badge,
     BoardRow,
+    Need,
     agent_health,
     sorted_rows,
     sweep_percent,
 )
 from apps.board.figures import (
+    actions_of,
     badges_of_sweeps,
     checkpoints_of,
     furthest_of,
@@ -38,6 +40,7 @@ from apps.board.view import BoardView
 from apps.checkpoints.models import Verification
 from apps.core.clock import utcnow
 from apps.flags.models import Flag
+from apps.flags.verdict import SweepStory, verdict_of_sweep
 from apps.links.selectors import agent_job_states
 from apps.slurm.selectors import cluster_sources
 from apps.sweeps.models import Run, Sweep
@@ -143,9 +146,13 @@ def rows_of(sweeps: list[Sweep], sources: list[Freshness]) -> list[BoardRow]:
     pks = [sweep.pk for sweep in sweeps]
     ok = {one.scope for one in sources if one.source == "wandb" and one.ok}
     runs = run_aggregates(pks)
+    actions = actions_of(pks)
     states, percents, furthest = states_of(pks), percents_of(pks), furthest_of(pks)
     badges, checkpoints, agents = badges_of_sweeps(pks), checkpoints_of(pks), agent_job_states(pks)
     owners, ticking, sparks = owners_of(pks), ticking_gpu_seconds(pks), sparks_of(sweeps, runs)
+    health = {
+        sweep.pk: _health(agents[sweep.pk], badges[sweep.pk], wanted=sweep.state == "RUNNING") for sweep in sweeps
+    }
     return [
         BoardRow(
             pk=sweep.pk,
@@ -157,7 +164,7 @@ def rows_of(sweeps: list[Sweep], sources: list[Freshness]) -> list[BoardRow]:
             method=sweep.method,
             state=sweep.state,
             owners=owners[sweep.pk],
-            agents=_health(agents[sweep.pk], badges[sweep.pk], wanted=sweep.state == "RUNNING"),
+            agents=health[sweep.pk],
             runs_by_state=states[sweep.pk],
             runs=runs[sweep.pk].get("total", 0),
             expected_runs=sweep.expected_runs,
@@ -172,11 +179,20 @@ def rows_of(sweeps: list[Sweep], sources: list[Freshness]) -> list[BoardRow]:
             purpose=sweep.purpose,
             spark=sparks[sweep.pk],
             flag_rules=frozenset(badge.rule for badge in badges[sweep.pk]),
+            need=_need(sweep, sweep.project_path in ok, actions[sweep.pk], health[sweep.pk], bool(agents[sweep.pk])),
             **furthest[sweep.pk],
             **checkpoints[sweep.pk],
         )
         for sweep in sweeps
     ]
+
+
+def _need(
+    sweep: Sweep, answers: bool, runs: tuple[tuple[str, str, int], ...], health: AgentHealth, has_jobs: bool
+) -> Need:
+    active, expected = (health.active, health.expected) if has_jobs else (None, None)
+    told = verdict_of_sweep(SweepStory(sweep.state, answers, runs, active, expected))
+    return Need(told.action.value, told.reason, told.agreement.value, told.chain)
 
 
 def _health(states: list[str], badges: tuple[Badge, ...], *, wanted: bool) -> AgentHealth:

@@ -251,6 +251,72 @@ def _proof(facts: RunFacts) -> str:
     return f"its proof said {facts.checkpoint_sound}: {facts.checkpoint_flaw.rstrip('.')}{good}"
 
 
+@dataclass(frozen=True, slots=True)
+class SweepStory:
+    """What the next action of a sweep as a whole follows from.
+
+    ``runs`` counts its judged runs by (next action, agreement of their sources); ``active`` and ``expected`` count its
+    agents' jobs, and are None where no job is known. ``answers`` says whether W&B does.
+    """
+
+    state: str
+    answers: bool
+    runs: tuple[tuple[str, str, int], ...] = ()
+    active: int | None = None
+    expected: int | None = None
+
+
+def verdict_of_sweep(story: SweepStory) -> Verdict:
+    """Return the next action for a sweep: what its worst run needs, or agents where none of its runs does."""
+    actions: dict[str, int] = {}
+    for action, _, number_of in story.runs:
+        actions[action] = actions.get(action, 0) + number_of
+    missing = story.state == "RUNNING" and None not in (story.active, story.expected) and _few(story)
+    found = sweep_action(actions, running=story.state in LIVE_SWEEP_STATES, agents_missing=missing)
+    return Verdict(found, _reason_of_sweep(found, actions, story), _agreement_of_sweep(story), _chain_of_sweep(story))
+
+
+def _few(story: SweepStory) -> bool:
+    return (story.active or 0) < (story.expected or 0)
+
+
+def _reason_of_sweep(action: Action, actions: dict[str, int], story: SweepStory) -> str:
+    needing, every = actions.get(action.value, 0), sum(actions.values())
+    if needing:
+        return f"{needing} of its {every} runs" if every > 1 else "its one run"
+    if action is Action.RELAUNCH:
+        return f"{story.active} of {story.expected} agents are active"
+    return "no run of it was judged yet" if not every else "no run needs anything"
+
+
+def _agreement_of_sweep(story: SweepStory) -> Agreement:
+    told = {agreement for _, agreement, _ in story.runs}
+    if Agreement.DISAGREE.value in told:
+        return Agreement.DISAGREE
+    return Agreement.AGREE if story.answers and told <= {Agreement.AGREE.value} else Agreement.UNKNOWN
+
+
+def _chain_of_sweep(story: SweepStory) -> tuple[str, ...]:
+    state = story.state.lower()
+    wandb = f"W&B says {state}." if story.answers else f"W&B does not answer; it last said {state}."
+    jobs = f"Slurm knows {story.active} of {story.expected} expected agents alive."
+    runs: dict[str, int] = {}
+    for action, _, number_of in story.runs:
+        runs[action or "not judged"] = runs.get(action or "not judged", 0) + number_of
+    told = ", ".join(f"{number_of} {action}" for action, number_of in sorted(runs.items(), key=_by_urgency))
+    odd = sum(number_of for _, agreement, number_of in story.runs if agreement == Agreement.DISAGREE.value)
+    return (
+        wandb,
+        jobs if story.active is not None else "No job is known that works for it.",
+        f"Its runs need: {told}." if told else "It has no run yet.",
+        *([f"Of {odd} of them the sources disagree."] if odd else []),
+    )
+
+
+def _by_urgency(one: tuple[str, int]) -> int:
+    return URGENCY.index(Action(one[0])) if one[0] in set(Action) else len(URGENCY)
+
+
 def sweep_action(actions: Iterable[str], *, running: bool, agents_missing: bool) -> Action:
     """Return what a sweep as a whole needs: what its worst run needs, or agents where none of its runs does."""
     told: Sequence[Action] = [Action(action) for action in actions if action in set(Action)]

@@ -9,7 +9,15 @@ from hypothesis import strategies as st
 from apps.core.units import with_ages
 from apps.flags.domain import Evidence, Progress, ProgressSource, Resumable
 from apps.flags.rules.crash import Failure, failure_of
-from apps.flags.verdict import Action, Agreement, Verdict, sweep_action, verdict_of
+from apps.flags.verdict import (
+    Action,
+    Agreement,
+    SweepStory,
+    Verdict,
+    sweep_action,
+    verdict_of,
+    verdict_of_sweep,
+)
 from apps.links.states import NO_JOB, UNKNOWN
 from tests.factories.facts import job_facts, run_facts
 from tests.factories.moments import NOW, before
@@ -170,6 +178,31 @@ def test_two_sources_that_do_not_settle_are_waited_for_and_not_for_ever() -> Non
 def test_agents_are_relaunched_only_into_a_sweep_that_takes_them(sweep: str, action: Action, told: str) -> None:
     said = verdict(**died("PREEMPTED", **NO_CHECKPOINT), sweep_state=sweep)
     assert (said.action, told in said.reason) == (action, True)
+
+
+def test_a_sweep_has_one_next_action_with_its_evidence() -> None:
+    runs = (("resume", "agree", 2), ("healthy", "agree", 3), ("investigate", "disagree", 1))
+    told = verdict_of_sweep(SweepStory("RUNNING", True, runs, 3, 4))
+    assert (told.action, told.reason, told.agreement) == (Action.RESUME, "2 of its 6 runs", Agreement.DISAGREE)
+    assert told.chain == (
+        "W&B says running.",
+        "Slurm knows 3 of 4 expected agents alive.",
+        "Its runs need: 2 resume, 1 investigate, 3 healthy.",
+        "Of 1 of them the sources disagree.",
+    )
+
+
+def test_a_calm_sweep_wants_its_agents_and_an_unknown_side_is_no_agreement() -> None:
+    few = verdict_of_sweep(SweepStory("RUNNING", True, (("healthy", "agree", 1),), 1, 4))
+    assert (few.action, few.reason, few.agreement) == (
+        Action.RELAUNCH, "1 of 4 agents are active", Agreement.AGREE,
+    )  # fmt: skip
+    new = verdict_of_sweep(SweepStory("PENDING", False))
+    assert (new.action, new.agreement) == (Action.WAIT, Agreement.UNKNOWN)
+    assert new.chain[0] == "W&B does not answer; it last said pending."
+    assert verdict_of_sweep(SweepStory("PAUSED", True, (("done", "agree", 1),), 0, 4)).action is Action.DONE
+    odd = verdict_of_sweep(SweepStory("RUNNING", True, (("", "", 2),), None, None))
+    assert (odd.action, odd.chain[2]) == (Action.WAIT, "Its runs need: 2 not judged.")
 
 
 def test_a_failure_that_nobody_classed_is_looked_at() -> None:
