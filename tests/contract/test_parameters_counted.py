@@ -40,6 +40,12 @@ SHAPES: dict[str, Callable[[dict[str, Any], dict[str, Any]], Any]] = {
     "bare": lambda model, optimizer: model,
     "model": lambda model, optimizer: {"epoch": 3, "optimizer": optimizer, "model": model},
     "state_dict": lambda model, optimizer: {"state_dict": model, "optimizer_states": [optimizer], "global_step": 7},
+    "beside a generator's state": lambda model, optimizer: {
+        "model": model,
+        "optimizer": optimizer,
+        "rng": torch.get_rng_state(),
+        "cuda_rng": torch.zeros(16),
+    },
     "by-module": lambda model, optimizer: {
         "model": {
             part: {key: value for key, value in model.items() if key.startswith(part)}

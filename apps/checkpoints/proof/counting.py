@@ -29,12 +29,12 @@ def in_pickle(value: Any) -> int | None:
     """Return how many elements the weights have that a pickle of torch holds; None where it is not clear which are."""
     if not isinstance(value, Facts):
         return None
-    if value.tensors:
+    # What is named comes first: beside it there may be tensors of no model, such as the state of a random generator.
+    named = (value.parts[name] for name in _MODELS if name in value.parts)
+    found = next((_elements(part) if part.tensors else _below(part) for part in named), None)
+    if found is None and value.tensors:
         return _elements(value)
-    named = next((value.parts[name] for name in _MODELS if name in value.parts), None)
-    if named is None:
-        return None
-    return _elements(named) if named.tensors else _below(named)
+    return found
 
 
 def _below(part: Facts, depth: int = 1) -> int | None:
