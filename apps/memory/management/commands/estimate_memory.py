@@ -5,12 +5,18 @@ from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
+from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError
+from django.db import DatabaseError
 
 from apps.checkpoints.proof.counting import count_parameters
 from apps.checkpoints.proof.outcome import NotSound
-from apps.memory.estimate import GIB, GPUS, OPTIMIZERS, PRECISIONS, estimate, fits
+from apps.core.units import count
+from apps.memory.estimate import GIB, GPUS, OPTIMIZERS, PRECISIONS, Fit, estimate, fits
+from apps.memory.here import on_clusters
 from apps.memory.parameters import parameters_in
+from apps.slurm.gpus import gpu_kinds
+from apps.slurm.models import GpuKind
 
 
 class Command(BaseCommand):
@@ -34,19 +40,41 @@ class Command(BaseCommand):
             one = estimate(parameters, optimizer=options["optimizer"], precision=options["precision"], trained=trained)
         except ValueError as error:
             raise CommandError(str(error)) from error
+        here = [] if options["gpu"] else on_clusters(one, _kinds())
         chosen = {options["gpu"].lower(): GPUS[options["gpu"].lower()]} if options["gpu"] else None
         told = fits(one, chosen)
         if options["as_json"]:
             gpus = [{"gpu": fit.gpu, "gib": fit.gib, "fits": fit.fits, "left_bytes": int(fit.left)} for fit in told]
             lines = {"parameters": parameters, "practice_bytes": int(one.practice), "exact_bytes": int(one.exact)}
-            self.stdout.write(json.dumps({**lines, "gpus": gpus}))
+            told_here = [
+                {"cluster": kind.cluster, "gpu": kind.name, "gpus": kind.gpus, "nodes": kind.nodes,
+                 "fits": [{"gib": fit.gib, "fits": fit.fits, "left_bytes": int(fit.left)} for fit in kind.fits]}
+                for kind in here
+            ]  # fmt: skip
+            self.stdout.write(json.dumps({**lines, "gpus": gpus, "clusters": told_here}))
             return
         self.stdout.write(f"{parameters:,} parameters; each figure has 20 % headroom for activations")
         self.stdout.write(f"  {one.practice / GIB:8.1f} GiB  params × 4 × 3 bytes, the practice's rule")
         self.stdout.write(f"  {one.exact / GIB:8.1f} GiB  {options['optimizer']}, {options['precision']}")
         for fit in told:
-            said = f"{fit.left / GIB:.1f} GiB left" if fit.fits else f"{-fit.left / GIB:.1f} GiB too little"
-            self.stdout.write(f"  {fit.gpu:8} {fit.gib:4} GiB  {'fits' if fit.fits else 'does not fit'}: {said}")
+            self.stdout.write(f"  {fit.gpu:8} {fit.gib:4} GiB  {_said(fit)}")
+        for kind in here:
+            has = f"{count(kind.gpus, 'GPU')} of type {kind.name or '(no name)'} on {count(kind.nodes, 'node')}"
+            said = "; ".join(f"with {fit.gib} GiB it {_said(fit)}" for fit in kind.fits)
+            self.stdout.write(f"Slurm on {kind.cluster}: {has}: {said or 'how much memory they have is unknown'}")
+
+
+def _said(fit: Fit) -> str:
+    left = f"{fit.left / GIB:.1f} GiB left" if fit.fits else f"{-fit.left / GIB:.1f} GiB too little"
+    return f"{'fits' if fit.fits else 'does not fit'}: {left}"
+
+
+def _kinds() -> list[GpuKind]:
+    """Return the types of GPU that Slurm told; none where there is no database: an estimate needs none."""
+    try:
+        return gpu_kinds()
+    except (DatabaseError, ImproperlyConfigured):
+        return []
 
 
 def _parameters(text: str) -> int:
