@@ -14,7 +14,7 @@ from django.db.models import Q
 from apps.audit.services import record
 from apps.checkpoints.domain import newest_first
 from apps.checkpoints.models import Checkpoint, Verification
-from apps.checkpoints.ports import FoundCheckpoint
+from apps.checkpoints.ports import FoundCheckpoint, Proof
 from apps.checkpoints.proof.files import stamp_of, watched
 from apps.checkpoints.proof.folders import files_of
 from apps.checkpoints.proof.look import prove
@@ -93,6 +93,21 @@ def drive_proof(*, verification_pk: int, roots: Iterable[Path], clock: Clock) ->
     mine.update(**values, **ended)
     log.info("checkpoints.proven", run=one.run_id, path=one.path, sound=proof.sound.value, reason=proof.reason)
     return proof.sound.value
+
+
+def keep_proof(*, run: Run, found: FoundCheckpoint, proof: Proof, stamp: str, now: datetime) -> None:
+    """Keep what was proven beside a press, so that nobody reads it again, and the run's flags hear of it.
+
+    ``stamp`` is ``whole_stamp`` from before it was read. What a worker proves just now is left to that worker.
+    """
+    held = Verification.objects.filter(path=str(found.path)).first()
+    if not stamp or proof.sound == "unknown" or (held is not None and (held.is_open or held.stamp == stamp)):
+        return
+    listed = {"run": run, "kind": found.kind, "bytes": found.bytes, "modified_at": found.modified_at}
+    told = {"step": found.step if found.step is not None else proof.step, "epoch": proof.epoch, "stamp": stamp}
+    ended = {"state": "done", "sound": proof.sound, "reason": proof.reason[:500], "checked_at": now, "judged": False}
+    asked = {"asked_by": MACHINE, "asked_at": now, "seconds": None, "parameters": None}
+    Verification.objects.update_or_create(path=str(found.path), defaults={**listed, **told, **ended, **asked})
 
 
 @dataclass

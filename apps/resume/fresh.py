@@ -10,6 +10,7 @@ from typing import Any
 from apps.checkpoints.configs import MOST_BYTES, parsed
 from apps.checkpoints.domain import newest_first
 from apps.checkpoints.ports import CheckpointStore, FoundCheckpoint, Prover
+from apps.checkpoints.verifying import keep_proof, whole_stamp
 from apps.core.errors import SweepboardError
 from apps.core.files import free_bytes
 from apps.flags.models import RunStatus
@@ -66,7 +67,7 @@ def gate_facts(
     facts = replace(facts, **_of_slurm(tools, run, now), **_of_wandb(tools, run, now))
     if workspace is None:
         return replace(facts, lacks=f"No workspace in sweepboard.toml names the project {run.project_path}.")
-    facts = replace(facts, **_of_files(tools, run, workspace, _reading(tools, known, heard)))
+    facts = replace(facts, **_of_files(tools, run, workspace, _reading(tools, known, heard, run, now)))
     return replace(facts, **_how(tools, run, workspace))
 
 
@@ -176,8 +177,8 @@ def _read(found: list[FoundCheckpoint], proven: Reader) -> tuple[CheckpointFact,
     return tuple(read)
 
 
-def _reading(tools: Tools, known: CheckpointFact | None, heard: Heard) -> Reader:
-    """Return how one checkpoint is read: not at all where it is the known one, unchanged."""
+def _reading(tools: Tools, known: CheckpointFact | None, heard: Heard, run: Run, now: datetime) -> Reader:
+    """Return how one checkpoint is read: not at all where it is the known one, unchanged. What is read is kept."""
 
     def read(one: FoundCheckpoint) -> CheckpointFact:
         if known is not None and (known.path, known.bytes, known.modified_at) == (
@@ -186,7 +187,9 @@ def _reading(tools: Tools, known: CheckpointFact | None, heard: Heard) -> Reader
             one.modified_at,
         ):
             return known
+        stamp = whole_stamp(one.path)
         proof = tools.prover().prove(one.path, heard)
+        keep_proof(run=run, found=one, proof=proof, stamp=stamp, now=now)
         return CheckpointFact(
             path=str(one.path),
             step=one.step if one.step is not None else proof.step,

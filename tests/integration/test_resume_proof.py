@@ -12,7 +12,7 @@ from safetensors.numpy import save_file
 from apps.checkpoints.adapters.byte_prover import ByteProver
 from apps.checkpoints.models import Verification
 from apps.checkpoints.ports import FoundCheckpoint
-from apps.checkpoints.verifying import ask_for_proof, drive_proof
+from apps.checkpoints.verifying import ask_for_proof, drive_proof, runs_newly_proven
 from apps.resume.models import ResumeRequest
 from apps.resume.services import unfinished_resumes
 from apps.resume.tasks import drive_resumes, send_resume
@@ -84,6 +84,21 @@ def test_a_truncated_newest_one_is_refused_and_the_last_good_one_named(lab: Lab)
     newest.rename(newest.with_suffix(".bad"))
     assert lab.shut() == {}
     assert lab.ask().checkpoint_step == 480
+
+
+def test_what_a_look_at_the_gate_finds_broken_is_kept_and_told_to_the_runs_flags(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    newest = lab.checkpoint.with_name("step-540.safetensors")
+    newest.write_bytes(newest.read_bytes()[:-100])
+    assert set(lab.shut()) == {"sound"}
+    kept = {Path(one.path).name: one.sound for one in Verification.objects.all()}
+    assert kept == {"step-540.safetensors": "fail", "step-480.safetensors": "pass"}
+    assert runs_newly_proven() == {lab.run.pk}
+    Verification.objects.update(judged=True)
+    monkeypatch.setattr("apps.checkpoints.adapters.byte_prover.prove", lambda *told, **named: pytest.fail("read twice"))
+    assert set(lab.shut()) == {"sound"}
+    assert runs_newly_proven() == set()
 
 
 def test_one_that_is_torn_between_the_press_and_the_submission_submits_nothing(lab: Lab) -> None:
