@@ -180,6 +180,21 @@ def test_no_address_breaks_the_table(operator: Client, query: str) -> None:
     assert "runs-title" in text_of(operator, f"/sweeps/{sweep.pk}?{query}")
 
 
+@pytest.mark.parametrize(("name", "most"), [("timeline", "MOST_ON_TIMELINE"), ("parallel", "MOST_TRIALS")])
+def test_the_csv_of_a_chart_of_the_newest_runs_has_every_run(
+    operator: Client, monkeypatch: pytest.MonkeyPatch, name: str, most: str
+) -> None:
+    sweep = charted_sweep(12)
+    monkeypatch.setattr(f"apps.pages.selectors.charts.{most}", 5)
+    monkeypatch.setattr("apps.pages.selectors.charts.lives_of.__defaults__", (5,))
+    monkeypatch.setattr("apps.pages.selectors.charts.trials_of.__defaults__", (5,))
+    shown = text_of(operator, f"/sweeps/{sweep.pk}/charts/{name}")
+    file = text_of(operator, f"/sweeps/{sweep.pk}/charts/{name}.csv")
+    names = set(sweep.runs.values_list("name", flat=True))
+    assert len([one for one in names if one in shown]) == 5
+    assert all(one in file for one in names)
+
+
 @pytest.mark.parametrize(
     "url", ["", "/charts/curves", "/charts/timeline", "/charts/best", "/charts/parallel.json", "/charts/importance"]
 )

@@ -24,6 +24,7 @@ from apps.sweeps.ports import ENDED_RUN_STATES
 MOST_IN_BAND = 500
 MOST_TRIALS = 2000
 MOST_ON_TIMELINE = 100
+MOST_IN_CSV = 10_000  # runs
 BEST = 3  # runs whose curves are drawn where nobody chose any
 
 
@@ -61,16 +62,16 @@ def _curve(name: str, points: Sequence[Any]) -> Curve:
     return Curve(name, tuple(sorted((step, value) for step, value in told if step is not None and value is not None)))
 
 
-def trials_of(sweep: Sweep) -> tuple[list[Trial], int]:
+def trials_of(sweep: Sweep, most: int = MOST_TRIALS) -> tuple[list[Trial], int]:
     """Return the newest runs with what the sweep chose for each, and how many there are in all."""
     names = chosen_parameters(sweep.config)
     rows = Run.objects.filter(sweep=sweep).order_by("-created_at", "-pk")
-    told = rows.values("name", "run_id", "config", "metric_value")[:MOST_TRIALS]
+    told = rows.values("name", "run_id", "config", "metric_value")[:most]
     found = [
         Trial(label(row), {name: lookup(row["config"], name) for name in names}, finite(row["metric_value"]))
         for row in told
     ]
-    return found, rows.count() if len(found) == MOST_TRIALS else len(found)
+    return found, rows.count() if len(found) == most else len(found)
 
 
 def log_parameters(sweep: Sweep) -> frozenset[str]:
@@ -102,15 +103,15 @@ def _result(row: Mapping[str, Any], status: RunStatus | None, now: datetime) -> 
     )  # fmt: skip
 
 
-def lives_of(sweep: Sweep) -> tuple[list[RunLife], list[tuple[str, datetime]], int]:
+def lives_of(sweep: Sweep, most: int = MOST_ON_TIMELINE) -> tuple[list[RunLife], list[tuple[str, datetime]], int]:
     """Return the newest runs with their attempts, when each was resumed by Sweepboard, and how many runs there are."""
     rows = Run.objects.filter(sweep=sweep).defer("config", "summary").order_by("-created_at", "-pk")
-    runs = list(rows[:MOST_ON_TIMELINE])
+    runs = list(rows[:most])
     attempts = jobs_of_runs([run.pk for run in runs])
     names = {run.pk: label(run) for run in runs}
     asked = ResumeRequest.objects.filter(run__in=names).exclude(submitted_at=None).values_list("run_id", "submitted_at")
     resumes = [(names[pk], at) for pk, at in asked if at is not None]
-    total = rows.count() if len(runs) == MOST_ON_TIMELINE else len(runs)
+    total = rows.count() if len(runs) == most else len(runs)
     return [life_of(run, attempts.get(run.pk, []), names[run.pk]) for run in runs], resumes, total
 
 

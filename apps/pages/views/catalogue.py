@@ -22,12 +22,16 @@ Maker = Callable[[Sweep, Sequence[int], datetime], Chart]
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One chart of a sweep; ``make`` takes the sweep, the runs that were chosen, and now."""
+    """One chart of a sweep; ``make`` takes the sweep, the runs that were chosen, and now.
+
+    ``make_all`` makes it of every run, for its CSV, where the chart itself shows the newest.
+    """
 
     name: str
     title: str
     make: Maker
     wide: bool = False
+    make_all: Maker | None = None
 
 
 def _curves(sweep: Sweep, runs: Sequence[int], now: datetime) -> Chart:
@@ -36,7 +40,15 @@ def _curves(sweep: Sweep, runs: Sequence[int], now: datetime) -> Chart:
 
 
 def _parallel(sweep: Sweep, runs: Sequence[int], now: datetime) -> Chart:
-    trials, total = rows.trials_of(sweep)
+    return _trials(sweep, rows.MOST_TRIALS)
+
+
+def _every_trial(sweep: Sweep, runs: Sequence[int], now: datetime) -> Chart:
+    return _trials(sweep, rows.MOST_IN_CSV)
+
+
+def _trials(sweep: Sweep, most: int) -> Chart:
+    trials, total = rows.trials_of(sweep, most)
     names = chosen_parameters(sweep.config)
     return parallel(trials, names, sweep.metric_name, rows.log_parameters(sweep), total)
 
@@ -74,6 +86,11 @@ def _timeline(sweep: Sweep, runs: Sequence[int], now: datetime) -> Chart:
     return timeline(lives, now, resumes, total=total)
 
 
+def _every_life(sweep: Sweep, runs: Sequence[int], now: datetime) -> Chart:
+    lives, resumes, total = rows.lives_of(sweep, rows.MOST_IN_CSV)
+    return timeline(lives, now, resumes, total=total)
+
+
 CHARTS = {
     one.name: one
     for one in (
@@ -82,7 +99,7 @@ CHARTS = {
         Entry("cost", "Cost per improvement", _cost),
         Entry("importance", "Importance of parameters", _importance),
         Entry("spread", "Runtime and GPU hours", _spread),
-        Entry("timeline", "Timeline of attempts", _timeline, wide=True),
-        Entry("parallel", "Parameters and metric, run by run", _parallel, wide=True),
+        Entry("timeline", "Timeline of attempts", _timeline, wide=True, make_all=_every_life),
+        Entry("parallel", "Parameters and metric, run by run", _parallel, wide=True, make_all=_every_trial),
     )
 }

@@ -32,7 +32,8 @@ def chart(request: HttpRequest, pk: int, name: str, form: str = "") -> HttpRespo
     if entry is None or form not in ("", "json", "csv"):
         raise Http404("There is no such chart.")
     sweep = sweep_of(pk)
-    made = entry.make(sweep, _runs(request), utcnow())
+    make = entry.make_all if form == "csv" and entry.make_all else entry.make
+    made = make(sweep, _runs(request), utcnow())
     back = reverse("pages:sweep", args=[pk])
     return answer_chart(request, made, form, base=reverse("pages:chart", args=[pk, name]),
                         title=sweep.name or sweep.sweep_id, back=back)  # fmt: skip
