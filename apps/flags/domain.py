@@ -181,12 +181,22 @@ class RunFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class Burnt:
+    """A run that died: the agent that carried it, as ``job 4711`` or W&B's name of it, its node, the crash class."""
+
+    agent: str
+    node: str
+    crash_class: str
+
+
+@dataclass(frozen=True, slots=True)
 class SweepFacts:
     """What rules need of a sweep as a whole.
 
     ``agents_running`` counts agents that W&B says run, ``agents_silent`` names those of them without a heartbeat for
     the policy's time; ``jobs_alive`` and ``jobs_expected`` count agent jobs in Slurm. ``failures`` are (node, crash
-    class) of the runs that died within a day. ``checkpoint_bytes`` is the largest newest checkpoint of a run;
+    class) of the runs that died within a day of what a node may be to blame for; ``burnt`` are those that died since
+    their agent last carried one to a good end. ``checkpoint_bytes`` is the largest newest checkpoint of a run;
     ``free_bytes`` is None where the filesystem does not tell.
     """
 
@@ -204,6 +214,7 @@ class SweepFacts:
     jobs_expected: int = 0
     live_runs: int = 0
     failures: tuple[tuple[str, str], ...] = ()
+    burnt: tuple[Burnt, ...] = ()
     checkpoint_bytes: int = 0
     free_bytes: int | None = None
 

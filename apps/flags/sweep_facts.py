@@ -10,18 +10,16 @@ from apps.audit.selectors import freshness
 from apps.checkpoints.models import Checkpoint
 from apps.core.files import free_bytes
 from apps.flags.domain import SweepFacts
-from apps.flags.models import RunStatus
+from apps.flags.run_ends import Failures, failures_of
 from apps.links.domain import agents_alive
 from apps.links.selectors import agent_job_states
-from apps.slurm.domain import first_node
 from apps.slurm.selectors import cluster_sources
 from apps.sweeps.models import Run, Sweep, SweepAgent
 from apps.sweeps.selectors import offline_runs_of_sweeps
 from apps.workspaces.models import Workspace
 from apps.workspaces.selectors import policy_of
 
-LATELY = timedelta(days=1)
-NOT_A_NODES_FAULT = ("preemption", "time-limit", "config-error", "missing-dependency")
+NONE = Failures()
 
 
 def gather_sweeps(sweeps: Iterable[Sweep], now: datetime) -> dict[int, SweepFacts]:
@@ -32,7 +30,7 @@ def gather_sweeps(sweeps: Iterable[Sweep], now: datetime) -> dict[int, SweepFact
     projects = {one.scope for one in sources if one.source == "wandb" and one.ok}
     clusters = cluster_sources(sources)
     slurm = bool(clusters) and all(one.ok for one in clusters)
-    states, offline, failures = agent_job_states(pks), offline_runs_of_sweeps(pks), _failures(pks, now)
+    states, offline, failures = agent_job_states(pks), offline_runs_of_sweeps(pks), failures_of(pks, now)
     agents, live, sizes = _agents(pks), _live_runs(pks), _checkpoint_sizes(pks)
     free = {one.pk: free_bytes(one.path) for one in {sweep.workspace for sweep in listed if sweep.workspace}}
     found = {}
@@ -56,7 +54,8 @@ def gather_sweeps(sweeps: Iterable[Sweep], now: datetime) -> dict[int, SweepFact
             jobs_alive=alive,
             jobs_expected=expected,
             live_runs=live.get(sweep.pk, 0),
-            failures=tuple(failures[sweep.pk]),
+            failures=failures.get(sweep.pk, NONE).by_node,
+            burnt=failures.get(sweep.pk, NONE).burnt,
             checkpoint_bytes=sizes.get(sweep.pk, 0),
             free_bytes=_free_of(sweep.workspace, free),
         )
@@ -83,13 +82,3 @@ def _live_runs(pks: list[int]) -> dict[int, int]:
 def _checkpoint_sizes(pks: list[int]) -> dict[int, int]:
     rows = Checkpoint.objects.filter(run__sweep__in=pks).values("run__sweep").annotate(size=Max("bytes"))
     return {int(row["run__sweep"]): int(row["size"]) for row in rows}
-
-
-def _failures(pks: list[int], now: datetime) -> dict[int, list[tuple[str, str]]]:
-    """The (node, crash class) of the runs of each sweep that died lately of what a node may be to blame for."""
-    found: dict[int, list[tuple[str, str]]] = defaultdict(list)
-    died = RunStatus.objects.filter(run__sweep__in=pks, job__end_at__gte=now - LATELY).exclude(crash_class="")
-    rows = died.exclude(crash_class__in=NOT_A_NODES_FAULT).order_by("pk")
-    for sweep, nodes, crash in rows.values_list("run__sweep", "job__nodes", "crash_class"):
-        found[int(sweep)].append((first_node(nodes or ""), crash))
-    return found

@@ -1,10 +1,13 @@
 """Sweeps as a whole: their agents, their nodes, their disk. Pure."""
 
 from collections import Counter
+from collections.abc import Iterable, Sequence
 
 from apps.core.units import count
-from apps.flags.domain import Finding, Severity, SweepFacts
+from apps.flags.domain import Burnt, Finding, Severity, SweepFacts
 from apps.flags.rules.registry import sweep_rule
+
+NO_NODES_FAULT = frozenset({"config-error", "missing-dependency"})
 
 
 @sweep_rule("zombie-agent", Severity.WARNING, needs=("wandb", "slurm"))
@@ -43,21 +46,45 @@ def under_capacity(facts: SweepFacts) -> Finding | None:
 
 @sweep_rule("repeated-failure", Severity.CRITICAL, needs=("slurm",))
 def repeated_failure(facts: SweepFacts) -> Finding | None:
-    """One node burns runs.
+    """One node, or one agent, burns runs.
 
     Practice: 'Fast completion = red flag': runs that end quickly one after another have one cause.
-    Threshold: policy.repeated_failures failures on one node within a day.
+    Threshold: policy.repeated_failures failures on one node, or one after another on one agent, within a day.
+    A config error or a missing package counts for an agent, but is no node's fault.
     """
-    by_node = Counter(node for node, _ in facts.failures if node)
-    if not by_node:
+    nodes = Counter(node for node, _ in facts.failures if node)
+    agents = Counter(one.agent for one in facts.burnt if one.agent)
+    node, on_node = _most(nodes)
+    agent, on_agent = _most(agents)
+    limit = facts.policy.repeated_failures
+    if on_agent >= limit and on_agent >= on_node:
+        return _burning_agent(agent, [one for one in facts.burnt if one.agent == agent])
+    if on_node < limit:
         return None
-    node, failures = by_node.most_common(1)[0]
-    if failures < facts.policy.repeated_failures:
-        return None
-    classes = Counter(crash for at, crash in facts.failures if at == node)
-    said = ", ".join(f"{crash} ×{times}" for crash, times in classes.most_common(3))
+    said = _classes(crash for at, crash in facts.failures if at == node)
     return Finding(
-        f"{failures} runs died on node {node} within a day: {said}.", f"exclude node {node}, and tell its admins"
+        f"{on_node} runs died on node {node} within a day: {said}.", f"exclude node {node}, and tell its admins"
+    )
+
+
+def _most(counted: Counter[str]) -> tuple[str, int]:
+    return counted.most_common(1)[0] if counted else ("", 0)
+
+
+def _classes(crashes: Iterable[str]) -> str:
+    return ", ".join(f"{crash} ×{times}" for crash, times in Counter(crashes).most_common(3))
+
+
+def _burning_agent(agent: str, died: Sequence[Burnt]) -> Finding:
+    nodes = sorted({one.node for one in died if one.node})
+    where = f" (node {nodes[0]})" if len(nodes) == 1 else f" (nodes {', '.join(nodes[:3])})" if nodes else ""
+    innocent = all(one.crash_class in NO_NODES_FAULT for one in died)
+    said = _classes(one.crash_class for one in died) + ("; that is no node's fault" if innocent else "")
+    return Finding(
+        f"{len(died)} runs died one after another on agent {agent}{where} within a day: {said}.",
+        f"mend what the logs of {agent} name"
+        if innocent
+        else f"read the logs of {agent}, and stop it until it is mended",
     )
 
 

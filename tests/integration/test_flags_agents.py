@@ -1,0 +1,103 @@
+"""Flags on sweeps from rows: agents that burn runs, wait in the queue, or live in W&B alone."""
+
+import pytest
+
+from apps.flags.models import Flag
+from apps.flags.services import evaluate_runs, evaluate_sweeps
+from apps.flags.sweep_facts import gather_sweeps
+from apps.joblogs.models import LogFile, LogTrace
+from apps.slurm.models import Job
+from apps.sweeps.models import Run, Sweep
+from tests.factories.moments import NOW, before
+from tests.factories.rows import (
+    AgentLinkFactory,
+    JobFactory,
+    RunFactory,
+    RunLinkFactory,
+    SweepAgentFactory,
+    SweepFactory,
+    both_sources_answered,
+)
+
+pytestmark = pytest.mark.django_db
+TEXTS = {"cuda-oom": "torch.OutOfMemoryError: CUDA out of memory.", "config-error": "Key 'lr' is not in struct"}
+
+
+@pytest.fixture(autouse=True)
+def _answered() -> None:
+    both_sources_answered()
+
+
+def ran(sweep: Sweep, job: Job | None, hours: float, state: str = "failed", crash: str = "cuda-oom") -> Run:
+    """A run of an agent that ended ``hours`` ago."""
+    beat = before(hours=hours)
+    run = RunFactory(sweep=sweep, state=state, created_at=before(hours=hours, minutes=5), heartbeat_at=beat, host="g01")
+    if job is not None:
+        RunLinkFactory(run=run, job=job)
+        log, _ = LogFile.objects.get_or_create(path=f"/logs/{job.pk}.out", cluster=job.cluster, job_id=job.job_id)
+        told = [{"class": crash, "line": 1, "text": TEXTS[crash]}] if crash else []
+        LogTrace.objects.create(log=log, run_id=run.run_id, evidence=told)
+    return run
+
+
+def burning(sweep: Sweep) -> str:
+    evaluate_runs(run_pks=[run.pk for run in sweep.runs.all()], now=NOW)
+    evaluate_sweeps(sweep_pks=[sweep.pk], now=NOW)
+    flag = Flag.objects.open().filter(sweep=sweep, run=None, rule="repeated-failure").first()
+    return flag.evidence if flag else ""
+
+
+def test_an_agents_job_that_lives_and_burns_one_run_after_another_is_told() -> None:
+    sweep, job = SweepFactory(), JobFactory(job_id="4711", nodes="g07", start_at=before(days=1))
+    AgentLinkFactory(sweep=sweep, job=job)
+    for hours in (6, 5, 4, 3, 2, 1):
+        ran(sweep, job, hours)
+    assert burning(sweep) == "6 runs died one after another on agent job 4711 (node g07) within a day: cuda-oom ×6."
+
+
+def test_a_config_error_that_repeats_on_an_agent_is_told_and_is_no_nodes_fault() -> None:
+    sweep, job = SweepFactory(), JobFactory(job_id="4711", nodes="g07", start_at=before(days=1))
+    for hours in (3, 2, 1):
+        ran(sweep, job, hours, crash="config-error")
+    assert burning(sweep).endswith("config-error ×3; that is no node's fault.")
+
+
+def test_an_agent_whose_runs_fail_now_and_then_or_failed_days_ago_burns_nothing() -> None:
+    sweep, job = SweepFactory(), JobFactory(nodes="g07", start_at=before(days=4))
+    for hours in (80, 79, 78, 77):
+        ran(sweep, job, hours)
+    for hours in (6, 5):
+        ran(sweep, job, hours, crash="config-error")
+    ran(sweep, job, 3, state="finished", crash="")
+    for hours in (2, 1):
+        ran(sweep, job, hours, crash="config-error")
+    assert burning(sweep) == ""
+
+
+def test_runs_that_a_person_stopped_in_wandb_are_no_failures_of_their_agent() -> None:
+    sweep, job = SweepFactory(), JobFactory(nodes="g07", start_at=before(days=1))
+    for hours in (4, 3, 2, 1):
+        ran(sweep, job, hours, state="killed", crash="")
+    assert burning(sweep) == ""
+
+
+def test_without_a_job_the_only_agent_of_the_runs_host_is_named() -> None:
+    sweep = SweepFactory()
+    SweepAgentFactory(sweep=sweep, name="g01-agent")
+    for hours in (3, 2, 1):
+        ran(sweep, None, hours)
+    assert burning(sweep) == "3 runs died one after another on agent g01-agent within a day: unknown ×3."
+    SweepAgentFactory(sweep=sweep, name="g01-other")
+    assert Flag.objects.filter(rule="repeated-failure").update(cleared_at=NOW) == 1
+    assert burning(sweep) == ""
+
+
+def test_many_sweeps_are_judged_in_a_fixed_number_of_queries(django_assert_max_num_queries: object) -> None:
+    sweeps = [SweepFactory() for _ in range(6)]
+    for sweep in sweeps:
+        SweepAgentFactory(sweep=sweep)
+        job = AgentLinkFactory(sweep=sweep).job
+        run = ran(sweep, job, 1)
+        evaluate_runs(run_pks=[run.pk], now=NOW)
+    with django_assert_max_num_queries(13):  # type: ignore[operator]
+        assert len(gather_sweeps(sweeps, NOW)) == 6
