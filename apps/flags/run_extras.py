@@ -10,7 +10,7 @@ from apps.checkpoints.models import Verification
 from apps.flags.domain import Twin
 from apps.flags.reading import config_facts, curves_of, differences, logs_gpu_memory
 from apps.joblogs.models import LogTrace
-from apps.sweeps.domain import lookup, loss_key
+from apps.sweeps.domain import finite, lookup, loss_key
 from apps.sweeps.models import Run
 from apps.sweeps.ports import LIVE_RUN_STATES
 
@@ -53,8 +53,7 @@ def logged_facts(run: Run, traces: list[LogTrace]) -> dict[str, Any]:
     return {
         "last_loss": last.loss if last else None,
         "loss_is_finite": (last.loss_is_finite if last else True) and loss not in NOT_NUMBERS,
-        "logged_anything": any(not key.startswith("_") for key in run.summary)
-        or any(_progressed(one) for one in traces),
+        "logged_anything": _logged_anything(run) or any(_progressed(one) for one in traces),
         "gpu_memory_logged": run.gpu_memory_percent is not None or logs_gpu_memory(run.summary, run.config),
         "config": config_facts(run.config, parameters if isinstance(parameters, dict) else None, _drift(run)),
         "curves": curves_of(
@@ -64,6 +63,11 @@ def logged_facts(run: Run, traces: list[LogTrace]) -> dict[str, Any]:
             sweep.metric_goal if sweep else "minimize",
         ),
     }
+
+
+def _logged_anything(run: Run) -> bool:
+    """Tell whether W&B was told anything; ``_step`` is W&B's own count of what was logged."""
+    return any(not key.startswith("_") for key in run.summary) or bool(finite(run.summary.get("_step")))
 
 
 def _progressed(trace: LogTrace) -> bool:
