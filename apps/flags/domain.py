@@ -125,11 +125,16 @@ class Curves:
 
 @dataclass(frozen=True, slots=True)
 class Twin:
-    """An earlier run of the same sweep with the same parameters, which got somewhere and did not end well."""
+    """An earlier run with the same parameters, which got somewhere and did not end well.
+
+    ``sweep_id`` is that of another sweep with the same space; ``same`` is config for runs outside of sweeps.
+    """
 
     run_id: str
     state: str
     epoch: float
+    sweep_id: str = ""
+    same: str = "parameters"
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,8 @@ from apps.audit.selectors import Freshness, freshness
 from apps.checkpoints.models import Verification
 from apps.flags.domain import Evidence, JobFacts, Progress, ProgressSource, RunFacts, Twin
 from apps.flags.progress import Reading, progress_from
-from apps.flags.run_extras import checkpoint_facts, logged_facts, proofs_of, twins_of
+from apps.flags.run_extras import checkpoint_facts, logged_facts, proofs_of
+from apps.flags.twins import twins_of
 from apps.joblogs.endings import clue_from
 from apps.joblogs.models import LogTrace
 from apps.joblogs.selectors import traces_by_job
@@ -62,15 +63,15 @@ def gather(run_pks: Iterable[int], now: datetime) -> list[Gathered]:
     # In one order for every worker: two that write the same rows in another order would wait for each other.
     rows = Run.objects.filter(pk__in=set(run_pks)).order_by("pk")
     runs = list(rows.select_related(*joined).prefetch_related("sweep"))
-    linked, sources = jobs_of_runs(run.pk for run in runs), freshness()
+    linked, sources, workspaces = jobs_of_runs(run.pk for run in runs), freshness(), workspace_by_project()
     pool = _Pool(
         linked=linked,
         traces=traces_by_job((one.job.cluster, one.job.job_id) for jobs in linked.values() for one in jobs),
         sources=sources,
         clusters=cluster_sources(sources),
-        workspaces=workspace_by_project(),
+        workspaces=workspaces,
         unsynced=unsynced_since(run.pk for run in runs),
-        twins=twins_of(runs),
+        twins=twins_of(runs, workspaces),
         proofs=proofs_of(runs),
     )
     return [_gather_one(run, pool, now) for run in runs]

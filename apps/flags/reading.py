@@ -105,7 +105,8 @@ def _finite_values(points: list[list[float]]) -> tuple[float, ...]:
 
 
 MOST_DIFFERENCES = 12
-USUAL_DIFFERENCES = frozenset({"wandb_run_id", "_wandb", "output_dir", "hydra", "seeds", "versions"})
+OF_ONE_START = frozenset({"wandb_run_id", "_wandb", "output_dir", "hydra", "versions"})
+USUAL_DIFFERENCES = OF_ONE_START | {"seeds"}
 
 
 def differences(disk: Mapping[str, Any], wandb: Mapping[str, Any], may_differ: Collection[str] = ()) -> tuple[str, ...]:
