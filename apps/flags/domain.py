@@ -103,7 +103,8 @@ class ConfigFacts:
     """What a run's config tells of how it can be repeated.
 
     ``seeded`` names the frameworks whose seed is logged, ``any`` for a seed that names none. ``missing_parameters``
-    are parameters of the sweep that the config lacks; ``drift`` says in which keys the config on disk differs.
+    are parameters of the sweep that the config lacks; ``drift`` says in which keys the config on disk differs, and
+    which values lie outside the sweep's space.
     """
 
     empty: bool = False

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from apps.audit.selectors import Freshness, freshness
 from apps.checkpoints.models import Verification
 from apps.flags.domain import Evidence, JobFacts, Progress, ProgressSource, RunFacts, Twin
+from apps.flags.drift import drifts_of
 from apps.flags.progress import Reading, progress_from
 from apps.flags.run_extras import checkpoint_facts, logged_facts, proofs_of
 from apps.flags.twins import twins_of
@@ -53,6 +54,7 @@ class _Pool:
     unsynced: dict[int, datetime]
     twins: dict[int, Twin]
     proofs: dict[int, list[Verification]]
+    drifts: dict[int, tuple[str, ...]]
     policies: dict[tuple[str, int | None], Policy] = field(default_factory=dict)
 
 
@@ -73,6 +75,7 @@ def gather(run_pks: Iterable[int], now: datetime) -> list[Gathered]:
         unsynced=unsynced_since(run.pk for run in runs),
         twins=twins_of(runs, workspaces),
         proofs=proofs_of(runs),
+        drifts=drifts_of(runs),
     )
     return [_gather_one(run, pool, now) for run in runs]
 
@@ -104,7 +107,7 @@ def _gather_one(run: Run, pool: _Pool, now: datetime) -> Gathered:
         offline=run.offline,
         unsynced_since=pool.unsynced.get(run.pk),
         **checkpoint_facts(run, pool.proofs.get(run.pk, ())),
-        **logged_facts(run, own),
+        **logged_facts(run, own, pool.drifts.get(run.pk, ())),
     )
     if current is None:
         return Gathered(run, None, facts, time)

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from apps.checkpoints.models import Verification
-from apps.flags.reading import config_facts, curves_of, differences, logs_gpu_memory
+from apps.flags.reading import config_facts, curves_of, logs_gpu_memory
 from apps.joblogs.models import LogTrace
 from apps.sweeps.domain import finite, lookup, loss_key
 from apps.sweeps.models import Run
@@ -39,7 +39,7 @@ def proofs_of(runs: Iterable[Run]) -> dict[int, list[Verification]]:
     return found
 
 
-def logged_facts(run: Run, traces: list[LogTrace]) -> dict[str, Any]:
+def logged_facts(run: Run, traces: list[LogTrace], drift: tuple[str, ...] = ()) -> dict[str, Any]:
     """Return what the run's summary, config, curves and log say of its training."""
     history, sweep = getattr(run, "history", None), run.sweep
     parameters = sweep.config.get("parameters") if sweep else None
@@ -50,7 +50,7 @@ def logged_facts(run: Run, traces: list[LogTrace]) -> dict[str, Any]:
         "loss_is_finite": (last.loss_is_finite if last else True) and loss not in NOT_NUMBERS,
         "logged_anything": _logged_anything(run) or any(_progressed(one) for one in traces),
         "gpu_memory_logged": run.gpu_memory_percent is not None or logs_gpu_memory(run.summary, run.config),
-        "config": config_facts(run.config, parameters if isinstance(parameters, dict) else None, _drift(run)),
+        "config": config_facts(run.config, parameters if isinstance(parameters, dict) else None, drift),
         "curves": curves_of(
             history.metric if history else [],
             history.loss if history else [],
@@ -67,8 +67,3 @@ def _logged_anything(run: Run) -> bool:
 
 def _progressed(trace: LogTrace) -> bool:
     return trace.epoch is not None or trace.step is not None
-
-
-def _drift(run: Run) -> tuple[str, ...]:
-    disk = getattr(run, "disk_config", None)
-    return differences(disk.values, run.config) if disk is not None and run.config else ()
