@@ -98,7 +98,7 @@ def _gather_one(run: Run, pool: _Pool, now: datetime) -> Gathered:
         created_at=run.created_at,
         heartbeat_at=run.heartbeat_at,
         runtime_seconds=_runtime(run, linked, time, now),
-        job=_job_facts(current.job) if current else None,
+        job=job_facts(current.job) if current else None,
         next_run=current.next_run if current else "",
         log_path=own[-1].log.path if own else "",
         evidence=_evidence_of(traces_of(run, linked[-1:], pool.traces)),
@@ -217,7 +217,7 @@ def job_time_of(run: Run, linked: list[LinkedJob]) -> JobTime:
     return JobTime(max(0.0, (last - run.created_at).total_seconds()))
 
 
-def _job_facts(job: Job) -> JobFacts:
+def job_facts(job: Job) -> JobFacts:
     return JobFacts(
         job_id=job.job_id,
         state=job.state,

@@ -9,10 +9,12 @@ from django.db.models import Count, Max
 from apps.audit.selectors import freshness
 from apps.checkpoints.models import Checkpoint
 from apps.core.files import free_bytes
-from apps.flags.domain import SweepFacts
+from apps.flags.domain import JobFacts, SweepFacts
+from apps.flags.facts import job_facts
 from apps.flags.run_ends import Failures, failures_of
 from apps.links.domain import agents_alive
-from apps.links.selectors import agent_job_states
+from apps.links.selectors import agent_jobs, jobs_with_runs, last_attempts
+from apps.slurm.models import Job
 from apps.slurm.selectors import cluster_sources
 from apps.sweeps.models import Run, Sweep, SweepAgent
 from apps.sweeps.selectors import offline_runs_of_sweeps
@@ -30,13 +32,15 @@ def gather_sweeps(sweeps: Iterable[Sweep], now: datetime) -> dict[int, SweepFact
     projects = {one.scope for one in sources if one.source == "wandb" and one.ok}
     clusters = cluster_sources(sources)
     slurm = bool(clusters) and all(one.ok for one in clusters)
-    states, offline, failures = agent_job_states(pks), offline_runs_of_sweeps(pks), failures_of(pks, now)
+    jobs = {pk: last_attempts(found) for pk, found in agent_jobs(pks).items()}
+    waiting = _waiting(jobs)
+    offline, failures = offline_runs_of_sweeps(pks), failures_of(pks, now)
     agents, live, sizes = _agents(pks), _live_runs(pks), _checkpoint_sizes(pks)
     free = {one.pk: free_bytes(one.path) for one in {sweep.workspace for sweep in listed if sweep.workspace}}
     found = {}
     for sweep in listed:
         policy = policy_of(sweep.workspace, sweep.sweep_id, sweep.name)
-        alive, expected = agents_alive(states[sweep.pk], wanted=sweep.state == "RUNNING")
+        alive, expected = agents_alive((job.state for job in jobs.get(sweep.pk, ())), wanted=sweep.state == "RUNNING")
         oldest = now - timedelta(minutes=policy.stale_heartbeat_minutes)
         running = agents[sweep.pk]
         known = {"wandb"} if sweep.project_path in projects else set()
@@ -51,6 +55,7 @@ def gather_sweeps(sweeps: Iterable[Sweep], now: datetime) -> dict[int, SweepFact
             offline_runs=offline.get(sweep.pk, 0),
             agents_running=len(running),
             agents_silent=tuple(name for name, beat in running if beat is not None and beat < oldest),
+            agents_pending=waiting.get(sweep.pk, ()),
             jobs_alive=alive,
             jobs_expected=expected,
             live_runs=live.get(sweep.pk, 0),
@@ -60,6 +65,13 @@ def gather_sweeps(sweeps: Iterable[Sweep], now: datetime) -> dict[int, SweepFact
             free_bytes=_free_of(sweep.workspace, free),
         )
     return found
+
+
+def _waiting(jobs: dict[int, list[Job]]) -> dict[int, tuple[JobFacts, ...]]:
+    """The agent jobs of each sweep that wait in the queue and carry no run: of one that does its run tells."""
+    pending = {pk: [job for job in found if job.state == "PENDING"] for pk, found in jobs.items()}
+    carrying = jobs_with_runs(job.pk for found in pending.values() for job in found)
+    return {pk: tuple(job_facts(job) for job in found if job.pk not in carrying) for pk, found in pending.items()}
 
 
 def _free_of(workspace: Workspace | None, free: dict[int, int | None]) -> int | None:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from apps.core.units import with_ages
 from apps.flags.models import Flag
 from apps.flags.services import evaluate_runs, evaluate_sweeps
 from apps.flags.sweep_facts import gather_sweeps
@@ -90,6 +91,28 @@ def test_without_a_job_the_only_agent_of_the_runs_host_is_named() -> None:
     SweepAgentFactory(sweep=sweep, name="g01-other")
     assert Flag.objects.filter(rule="repeated-failure").update(cleared_at=NOW) == 1
     assert burning(sweep) == ""
+
+
+def flags_of(sweep: Sweep) -> dict[str, str]:
+    evaluate_sweeps(sweep_pks=[sweep.pk], now=NOW)
+    flags = Flag.objects.open().filter(sweep=sweep, run=None)
+    return {flag.rule: with_ages(flag.evidence, NOW) for flag in flags}
+
+
+def test_a_job_of_a_sweep_that_never_began_is_told_on_the_sweep() -> None:
+    job = JobFactory(job_id="77", state="PENDING", reason="QOSMaxGRESPerUser", submit_at=before(days=3), start_at=None)
+    sweep = AgentLinkFactory(job=job).sweep
+    told = flags_of(sweep)
+    said = "Agent job 77 is pending; it was submitted 3 d 0 h ago. Slurm's reason: QOSMaxGRESPerUser."
+    assert told["agent-pending-too-long"] == said
+    assert told["under-capacity"] == "0 of 1 agent work for this sweep."
+
+
+def test_a_pending_job_that_comes_back_with_its_run_is_told_on_the_run_alone() -> None:
+    job = JobFactory(state="PENDING", reason="Priority", submit_at=before(days=3), start_at=None)
+    link = AgentLinkFactory(job=job)
+    RunLinkFactory(run=RunFactory(sweep=link.sweep), job=job)
+    assert "agent-pending-too-long" not in flags_of(link.sweep)
 
 
 def test_many_sweeps_are_judged_in_a_fixed_number_of_queries(django_assert_max_num_queries: object) -> None:

@@ -2,10 +2,12 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from datetime import timedelta
 
-from apps.core.units import count
+from apps.core.units import age_mark, count, duration
 from apps.flags.domain import Burnt, Finding, Severity, SweepFacts
 from apps.flags.rules.registry import sweep_rule
+from apps.sweeps.ports import LIVE_SWEEP_STATES
 
 NO_NODES_FAULT = frozenset({"config-error", "missing-dependency"})
 
@@ -41,6 +43,39 @@ def under_capacity(facts: SweepFacts) -> Finding | None:
     return Finding(
         f"{facts.jobs_alive} of {count(expected, 'agent')} work for this sweep.",
         "relaunch agents into the same sweep",
+    )
+
+
+# Why a job waits that was told to: its own array's limit, another job, or an hour.
+AS_TOLD = ("JobArrayTaskLimit", "Dependency", "BeginTime")
+
+
+@sweep_rule("agent-pending-too-long", Severity.NOTE, needs=("slurm",))
+def agent_pending_too_long(facts: SweepFacts) -> Finding | None:
+    """A job that is to be an agent of the sweep waits in the queue for long.
+
+    Practice: 'Cross-reference W&B with Slurm' and the Agent Health table: a job that cannot begin, such as by a limit
+    of its user, is no agent. Threshold: policy.pending_minutes since it was submitted.
+    A job that waits as it was told to, and one that comes back with a run (`job-pending-too-long`), is left out.
+    """
+    limit = timedelta(minutes=facts.policy.pending_minutes)
+    long = [
+        (job.submit_at, job)
+        for job in facts.agents_pending
+        if job.submit_at is not None and facts.now - job.submit_at > limit and job.reason not in AS_TOLD
+    ]
+    if facts.state not in LIVE_SWEEP_STATES or not long:
+        return None
+    since, job = min(long, key=lambda one: (one[0], one[1].job_id))
+    why = f" Slurm's reason: {job.reason}." if job.reason else ""
+    others = len(long) - 1
+    more = (
+        f" {others} more {'waits' if others == 1 else 'wait'} longer than the limit of {duration(limit)}."
+        if others
+        else ""
+    )
+    return Finding(
+        f"Agent job {job.job_id} is pending; it was submitted {age_mark(since)}.{why}{more}", "wait, or ask for less"
     )
 
 
