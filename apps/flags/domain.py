@@ -200,11 +200,11 @@ class SweepFacts:
     """What rules need of a sweep as a whole.
 
     ``agents_running`` counts agents that W&B says run, ``agents_silent`` names those of them without a heartbeat for
-    the policy's time; ``jobs_alive`` and ``jobs_expected`` count agent jobs in Slurm, ``agents_pending`` are those in
-    the queue that carry no run. ``failures`` are (node, crash class) of the runs that died within a day of what a node
-    may be to blame for; ``burnt`` are those that died since their agent last carried one to a good end.
-    ``checkpoint_bytes`` is the largest newest checkpoint of a run; ``free_bytes`` is None where the filesystem does
-    not tell.
+    the policy's time, ``agents_jobless`` others that no job carries. ``jobs_alive`` and ``jobs_expected`` count agent
+    jobs in Slurm, ``agents_pending`` are those in the queue that carry no run. ``failures`` are (node, crash class) of
+    the runs that died within a day of what a node may be to blame for; ``burnt`` are those that died since their agent
+    last carried one to a good end. ``checkpoint_bytes`` is the largest newest checkpoint of a run; ``free_bytes`` is
+    None where the filesystem does not tell.
     """
 
     sweep_id: str
@@ -217,6 +217,7 @@ class SweepFacts:
     offline_runs: int = 0
     agents_running: int = 0
     agents_silent: tuple[str, ...] = ()
+    agents_jobless: tuple[str, ...] = ()
     agents_pending: tuple[JobFacts, ...] = ()
     jobs_alive: int = 0
     jobs_expected: int = 0

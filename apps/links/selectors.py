@@ -81,6 +81,12 @@ def last_attempts(jobs: Iterable[Job]) -> list[Job]:
     return list({(job.cluster, job.job_id): job for job in jobs}.values())
 
 
+def nodes_of_nobodys_jobs(states: Iterable[str]) -> set[str]:
+    """Return the nodes, as Slurm lists them, of live jobs in these states of which no sweep is known: one query."""
+    live = Job.objects.live().filter(state__in=set(states), agent_links=None).exclude(nodes="")
+    return set(live.order_by().values_list("nodes", flat=True).distinct())
+
+
 def jobs_with_runs(job_pks: Iterable[int]) -> set[int]:
     """Return those of these attempts that carry a run, in one query; none where none are given."""
     wanted = set(job_pks)

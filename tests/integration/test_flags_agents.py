@@ -1,5 +1,7 @@
 """Flags on sweeps from rows: agents that burn runs, wait in the queue, or live in W&B alone."""
 
+from datetime import timedelta
+
 import pytest
 
 from apps.core.units import with_ages
@@ -17,6 +19,7 @@ from tests.factories.rows import (
     RunLinkFactory,
     SweepAgentFactory,
     SweepFactory,
+    SyncPassFactory,
     both_sources_answered,
 )
 
@@ -113,6 +116,47 @@ def test_a_pending_job_that_comes_back_with_its_run_is_told_on_the_run_alone() -
     link = AgentLinkFactory(job=job)
     RunLinkFactory(run=RunFactory(sweep=link.sweep), job=job)
     assert "agent-pending-too-long" not in flags_of(link.sweep)
+
+
+def test_an_agent_whose_heart_beats_without_a_job_is_told() -> None:
+    sweep = SweepAgentFactory(name="g01-1").sweep
+    said = "1 agent of 1 that W&B calls running is carried by no live job (g01-1); 0 jobs of the sweep are alive."
+    assert flags_of(sweep)["zombie-agent"] == said
+
+
+def test_an_agent_that_never_beat_and_has_no_job_is_told() -> None:
+    sweep = SweepAgentFactory(name="g01-1", heartbeat_at=None).sweep
+    assert "carried by no live job (g01-1)" in flags_of(sweep)["zombie-agent"]
+
+
+@pytest.mark.parametrize("never", [True, False])
+def test_an_agent_on_the_node_of_a_live_job_is_healthy(never: bool) -> None:
+    sweep = SweepAgentFactory(host="g01.local", **({"heartbeat_at": None} if never else {})).sweep
+    AgentLinkFactory(sweep=sweep, job=JobFactory(nodes="g[01-02]"))
+    assert "zombie-agent" not in flags_of(sweep)
+
+
+def test_a_job_that_ended_just_now_or_is_not_known_to_be_the_sweeps_may_have_carried_it() -> None:
+    ended, unknown = SweepAgentFactory(host="g01").sweep, SweepAgentFactory(host="g02").sweep
+    job = JobFactory(nodes="g01", state="COMPLETED", end_at=before(minutes=1))
+    AgentLinkFactory(sweep=ended, job=job)
+    JobFactory(nodes="g02")
+    assert "zombie-agent" not in flags_of(ended)
+    assert "zombie-agent" not in flags_of(unknown)
+    Job.objects.filter(pk=job.pk).update(end_at=before(minutes=10))
+    assert "zombie-agent" in flags_of(ended)
+
+
+def test_without_a_word_of_slurm_no_agent_is_said_to_have_no_job() -> None:
+    SyncPassFactory(source="slurm", scope="memory", error="Slurm does not answer.")
+    assert "zombie-agent" not in flags_of(SweepAgentFactory().sweep)
+
+
+def test_an_agent_that_began_after_slurm_was_read_is_told_only_when_slurm_was_read_again() -> None:
+    sweep = SweepAgentFactory(host="g01", heartbeat_at=NOW + timedelta(seconds=20)).sweep
+    assert "zombie-agent" not in flags_of(sweep)
+    RunFactory(sweep=sweep, host="g01", created_at=before(hours=1))
+    assert "zombie-agent" in flags_of(sweep)
 
 
 def test_many_sweeps_are_judged_in_a_fixed_number_of_queries(django_assert_max_num_queries: object) -> None:

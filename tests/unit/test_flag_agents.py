@@ -3,8 +3,9 @@
 import pytest
 
 from apps.core.units import with_ages
+from apps.flags.agents import Agent, without_job
 from apps.flags.domain import JobFacts
-from apps.flags.rules.sweeps import agent_pending_too_long
+from apps.flags.rules.sweeps import agent_pending_too_long, zombie_agent
 from apps.workspaces.domain import Policy
 from tests.factories.facts import job_facts, sweep_facts
 from tests.factories.moments import NOW, before
@@ -40,3 +41,50 @@ def test_a_short_wait_an_ended_sweep_and_another_limit_are_quiet() -> None:
     assert pending(waits(), state="FINISHED") == ""
     assert pending(waits(), policy=Policy(pending_minutes=10_000)) == ""
     assert pending() == ""
+
+
+def zombies(**values: object) -> str:
+    finding = zombie_agent(sweep_facts(agents_running=3, jobs_alive=1, **values))
+    return finding.evidence if finding else ""
+
+
+def test_an_agent_that_beats_and_that_no_job_carries_is_a_zombie() -> None:
+    said = "1 agent of 3 that W&B calls running is carried by no live job (g01-1); 1 job of the sweep is alive."
+    assert zombies(agents_jobless=("g01-1",)) == said
+    assert zombies() == ""
+
+
+def test_silent_agents_and_agents_without_a_job_are_told_together() -> None:
+    said = zombies(agents_silent=("a", "b"), agents_jobless=("c",))
+    assert said.startswith(
+        "2 agents of 3 that W&B calls running are silent (a, b), and 1 is carried by no live job (c);"
+    )
+
+
+def agent(host: str = "g01", lived: float = 20) -> Agent:
+    return Agent(f"agent on {host}", host, before(seconds=lived), before(seconds=lived))
+
+
+def jobless(*agents: Agent, places: tuple[set[str], ...] = (), others: tuple[str, ...] = ()) -> list[str]:
+    return [one.host for one in without_job(agents, [frozenset(one) for one in places], others, NOW)]
+
+
+def test_an_agent_is_told_where_its_host_is_no_node_of_a_job_that_could_carry_it() -> None:
+    assert jobless(agent()) == ["g01"]
+    assert jobless(agent(), agent("g02"), places=({"g02"},)) == ["g01"]
+    assert jobless(agent(""), agent("g02"), places=({"g02"},)) == []
+    assert jobless(agent("")) == [""]
+
+
+@pytest.mark.parametrize("place", [{"g01"}, {"g07", "g01"}, {"elsewhere"}, {"localhost"}, set()], ids=str)
+def test_a_job_on_its_host_or_on_a_host_of_no_agent_may_carry_it(place: set[str]) -> None:
+    assert jobless(agent("g01.cluster.local"), places=(place,)) == []
+
+
+def test_a_live_job_of_no_known_sweep_on_its_host_may_carry_it() -> None:
+    assert jobless(agent(), others=("g01",)) == []
+    assert jobless(agent(), others=("g02",)) == ["g01"]
+
+
+def test_an_agent_that_began_after_slurm_was_read_may_have_a_job_by_now() -> None:
+    assert jobless(agent(lived=-5)) == []

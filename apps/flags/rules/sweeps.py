@@ -17,16 +17,25 @@ def zombie_agent(facts: SweepFacts) -> Finding | None:
     """W&B says that agents run, and their hearts are silent or no job carries them.
 
     Practice: 'Cross-reference W&B with Slurm', detect zombie agents (W&B running, no Slurm job).
-    An agent beats every few seconds; silent ones are named after policy.stale_heartbeat_minutes.
+    An agent beats every few seconds; silent ones are named after policy.stale_heartbeat_minutes. One that beats is
+    named where its host is no node of a live job of the sweep, or of one that may be; so is one that never beat.
     """
-    if not facts.agents_silent:
+    silent, jobless = facts.agents_silent, facts.agents_jobless
+    if not silent and not jobless:
         return None
-    named = ", ".join(facts.agents_silent[:3])
+    told = []
+    if silent:
+        told.append(f"{'is' if len(silent) == 1 else 'are'} silent ({', '.join(silent[:3])})")
+    if jobless:
+        told.append(f"{'is' if len(jobless) == 1 else 'are'} carried by no live job ({', '.join(jobless[:3])})")
+    first = silent or jobless
+    also = f", and {len(jobless)} {told[1]}" if len(told) > 1 else ""
     return Finding(
-        f"{count(len(facts.agents_silent), 'agent')} of {facts.agents_running} that W&B calls running "
-        f"{'is' if len(facts.agents_silent) == 1 else 'are'} silent ({named}); "
+        f"{count(len(first), 'agent')} of {facts.agents_running} that W&B calls running {told[0]}{also}; "
         f"{count(facts.jobs_alive, 'job')} of the sweep {'is' if facts.jobs_alive == 1 else 'are'} alive.",
-        "relaunch agents into the same sweep",
+        "relaunch agents into the same sweep"
+        if silent
+        else "find where they run, and end them; relaunch them by Slurm",
     )
 
 
