@@ -103,7 +103,8 @@ class ConfigFacts:
     """What a run's config tells of how it can be repeated.
 
     ``seeded`` names the frameworks whose seed is logged, ``any`` for a seed that names none. ``missing_parameters``
-    are parameters of the sweep that the config lacks; ``drift`` says in which keys the config on disk differs.
+    are parameters of the sweep that the config lacks; ``drift`` says in which keys the config on disk differs, and
+    which values lie outside the sweep's space.
     """
 
     empty: bool = False
@@ -125,11 +126,16 @@ class Curves:
 
 @dataclass(frozen=True, slots=True)
 class Twin:
-    """An earlier run of the same sweep with the same parameters, which got somewhere and did not end well."""
+    """An earlier run with the same parameters, which got somewhere and did not end well.
+
+    ``sweep_id`` is that of another sweep with the same space; ``same`` is config for runs outside of sweeps.
+    """
 
     run_id: str
     state: str
     epoch: float
+    sweep_id: str = ""
+    same: str = "parameters"
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,13 +188,24 @@ class RunFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class Burnt:
+    """A run that died: the agent that carried it, as ``job 4711`` or W&B's name of it, its node, the crash class."""
+
+    agent: str
+    node: str
+    crash_class: str
+
+
+@dataclass(frozen=True, slots=True)
 class SweepFacts:
     """What rules need of a sweep as a whole.
 
     ``agents_running`` counts agents that W&B says run, ``agents_silent`` names those of them without a heartbeat for
-    the policy's time; ``jobs_alive`` and ``jobs_expected`` count agent jobs in Slurm. ``failures`` are (node, crash
-    class) of the runs that died within a day. ``checkpoint_bytes`` is the largest newest checkpoint of a run;
-    ``free_bytes`` is None where the filesystem does not tell.
+    the policy's time, ``agents_jobless`` others that no job carries. ``jobs_alive`` and ``jobs_expected`` count agent
+    jobs in Slurm, ``agents_pending`` are those in the queue that carry no run. ``failures`` are (node, crash class) of
+    the runs that died within a day of what a node may be to blame for; ``burnt`` are those that died since their agent
+    last carried one to a good end. ``checkpoint_bytes`` is the largest newest checkpoint of a run; ``free_bytes`` is
+    None where the filesystem does not tell.
     """
 
     sweep_id: str
@@ -201,10 +218,13 @@ class SweepFacts:
     offline_runs: int = 0
     agents_running: int = 0
     agents_silent: tuple[str, ...] = ()
+    agents_jobless: tuple[str, ...] = ()
+    agents_pending: tuple[JobFacts, ...] = ()
     jobs_alive: int = 0
     jobs_expected: int = 0
     live_runs: int = 0
     failures: tuple[tuple[str, str], ...] = ()
+    burnt: tuple[Burnt, ...] = ()
     checkpoint_bytes: int = 0
     free_bytes: int | None = None
 

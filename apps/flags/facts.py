@@ -7,8 +7,10 @@ from datetime import datetime, timedelta
 from apps.audit.selectors import Freshness, freshness
 from apps.checkpoints.models import Verification
 from apps.flags.domain import Evidence, JobFacts, Progress, ProgressSource, RunFacts, Twin
+from apps.flags.drift import drifts_of
 from apps.flags.progress import Reading, progress_from
-from apps.flags.run_extras import checkpoint_facts, logged_facts, proofs_of, twins_of
+from apps.flags.run_extras import checkpoint_facts, logged_facts, proofs_of
+from apps.flags.twins import twins_of
 from apps.joblogs.endings import clue_from
 from apps.joblogs.models import LogTrace
 from apps.joblogs.selectors import traces_by_job
@@ -52,6 +54,7 @@ class _Pool:
     unsynced: dict[int, datetime]
     twins: dict[int, Twin]
     proofs: dict[int, list[Verification]]
+    drifts: dict[int, tuple[str, ...]]
     policies: dict[tuple[str, int | None], Policy] = field(default_factory=dict)
 
 
@@ -62,16 +65,17 @@ def gather(run_pks: Iterable[int], now: datetime) -> list[Gathered]:
     # In one order for every worker: two that write the same rows in another order would wait for each other.
     rows = Run.objects.filter(pk__in=set(run_pks)).order_by("pk")
     runs = list(rows.select_related(*joined).prefetch_related("sweep"))
-    linked, sources = jobs_of_runs(run.pk for run in runs), freshness()
+    linked, sources, workspaces = jobs_of_runs(run.pk for run in runs), freshness(), workspace_by_project()
     pool = _Pool(
         linked=linked,
         traces=traces_by_job((one.job.cluster, one.job.job_id) for jobs in linked.values() for one in jobs),
         sources=sources,
         clusters=cluster_sources(sources),
-        workspaces=workspace_by_project(),
+        workspaces=workspaces,
         unsynced=unsynced_since(run.pk for run in runs),
-        twins=twins_of(runs),
+        twins=twins_of(runs, workspaces),
         proofs=proofs_of(runs),
+        drifts=drifts_of(runs),
     )
     return [_gather_one(run, pool, now) for run in runs]
 
@@ -94,7 +98,7 @@ def _gather_one(run: Run, pool: _Pool, now: datetime) -> Gathered:
         created_at=run.created_at,
         heartbeat_at=run.heartbeat_at,
         runtime_seconds=_runtime(run, linked, time, now),
-        job=_job_facts(current.job) if current else None,
+        job=job_facts(current.job) if current else None,
         next_run=current.next_run if current else "",
         log_path=own[-1].log.path if own else "",
         evidence=_evidence_of(traces_of(run, linked[-1:], pool.traces)),
@@ -104,7 +108,7 @@ def _gather_one(run: Run, pool: _Pool, now: datetime) -> Gathered:
         unsynced_since=pool.unsynced.get(run.pk),
         sweep_state=run.sweep.state if run.sweep else "",
         **checkpoint_facts(run, pool.proofs.get(run.pk, ())),
-        **logged_facts(run, own),
+        **logged_facts(run, own, pool.drifts.get(run.pk, ())),
     )
     if current is None:
         return Gathered(run, None, facts, time)
@@ -214,7 +218,7 @@ def job_time_of(run: Run, linked: list[LinkedJob]) -> JobTime:
     return JobTime(max(0.0, (last - run.created_at).total_seconds()))
 
 
-def _job_facts(job: Job) -> JobFacts:
+def job_facts(job: Job) -> JobFacts:
     return JobFacts(
         job_id=job.job_id,
         state=job.state,

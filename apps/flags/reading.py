@@ -105,7 +105,8 @@ def _finite_values(points: list[list[float]]) -> tuple[float, ...]:
 
 
 MOST_DIFFERENCES = 12
-USUAL_DIFFERENCES = frozenset({"wandb_run_id", "_wandb", "output_dir", "hydra", "seeds", "versions"})
+OF_ONE_START = frozenset({"wandb_run_id", "_wandb", "output_dir", "hydra", "versions"})
+USUAL_DIFFERENCES = OF_ONE_START | {"seeds"}
 
 
 def differences(disk: Mapping[str, Any], wandb: Mapping[str, Any], may_differ: Collection[str] = ()) -> tuple[str, ...]:
@@ -120,7 +121,7 @@ def differences(disk: Mapping[str, Any], wandb: Mapping[str, Any], may_differ: C
     for key, value in leaves(disk):
         last = key.rpartition(".")[2]
         other = told.get(key, told.get(last, _ABSENT))
-        if other is _ABSENT or usual & {key, key.partition(".")[0], last} or _same(value, other):
+        if other is _ABSENT or usual & {key, key.partition(".")[0], last} or same(value, other):
             continue
         found.append(f"{key}: {str(value)[:60]} on disk, {str(other)[:60]} on W&B")
     return tuple(sorted(found)[:MOST_DIFFERENCES])
@@ -145,7 +146,7 @@ def leaves(values: Mapping[str, Any], prefix: str = "", depth: int = 0) -> Itera
             yield name, value
 
 
-def _same(one: Any, other: Any) -> bool:
+def same(one: Any, other: Any) -> bool:
     """Compare as YAML and JSON mean it: 1 is 1.0, and ``1e-4`` read as text is 0.0001."""
     try:
         return math.isclose(float(one), float(other), rel_tol=1e-9)

@@ -4,18 +4,13 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from django.db.models import Q
-
 from apps.checkpoints.models import Verification
-from apps.flags.domain import Twin
-from apps.flags.reading import config_facts, curves_of, differences, logs_gpu_memory
+from apps.flags.reading import config_facts, curves_of, logs_gpu_memory
 from apps.joblogs.models import LogTrace
-from apps.sweeps.domain import lookup, loss_key
+from apps.sweeps.domain import finite, lookup, loss_key
 from apps.sweeps.models import Run
-from apps.sweeps.ports import LIVE_RUN_STATES
 
 NOT_NUMBERS = ("NaN", "Infinity", "-Infinity", "nan", "inf", "-inf")
-LEAST_EPOCHS = 1.0
 
 
 def checkpoint_facts(run: Run, proofs: Sequence[Verification] = ()) -> dict[str, Any]:
@@ -44,7 +39,7 @@ def proofs_of(runs: Iterable[Run]) -> dict[int, list[Verification]]:
     return found
 
 
-def logged_facts(run: Run, traces: list[LogTrace]) -> dict[str, Any]:
+def logged_facts(run: Run, traces: list[LogTrace], drift: tuple[str, ...] = ()) -> dict[str, Any]:
     """Return what the run's summary, config, curves and log say of its training."""
     history, sweep = getattr(run, "history", None), run.sweep
     parameters = sweep.config.get("parameters") if sweep else None
@@ -53,10 +48,9 @@ def logged_facts(run: Run, traces: list[LogTrace]) -> dict[str, Any]:
     return {
         "last_loss": last.loss if last else None,
         "loss_is_finite": (last.loss_is_finite if last else True) and loss not in NOT_NUMBERS,
-        "logged_anything": any(not key.startswith("_") for key in run.summary)
-        or any(_progressed(one) for one in traces),
+        "logged_anything": _logged_anything(run) or any(_progressed(one) for one in traces),
         "gpu_memory_logged": run.gpu_memory_percent is not None or logs_gpu_memory(run.summary, run.config),
-        "config": config_facts(run.config, parameters if isinstance(parameters, dict) else None, _drift(run)),
+        "config": config_facts(run.config, parameters if isinstance(parameters, dict) else None, drift),
         "curves": curves_of(
             history.metric if history else [],
             history.loss if history else [],
@@ -66,38 +60,10 @@ def logged_facts(run: Run, traces: list[LogTrace]) -> dict[str, Any]:
     }
 
 
+def _logged_anything(run: Run) -> bool:
+    """Tell whether W&B was told anything; ``_step`` is W&B's own count of what was logged."""
+    return any(not key.startswith("_") for key in run.summary) or bool(finite(run.summary.get("_step")))
+
+
 def _progressed(trace: LogTrace) -> bool:
     return trace.epoch is not None or trace.step is not None
-
-
-def _drift(run: Run) -> tuple[str, ...]:
-    disk = getattr(run, "disk_config", None)
-    return differences(disk.values, run.config) if disk is not None and run.config else ()
-
-
-def twins_of(runs: Iterable[Run]) -> dict[int, Twin]:
-    """Return for each live run the furthest earlier run of its sweep with the same parameters, in one query.
-
-    Only one that got somewhere and did not finish counts: it is what should have been resumed.
-    """
-    live = [run for run in runs if run.state in LIVE_RUN_STATES and run.parameters_hash and run.created_at]
-    if not live:
-        return {}
-    same = Q(sweep__in={run.sweep_id for run in live}, parameters_hash__in={run.parameters_hash for run in live})
-    earlier = Run.objects.filter(same, status__epoch__gte=LEAST_EPOCHS).exclude(
-        state__in=["finished", "deleted", "moved"]
-    )
-    told = list(earlier.select_related("status").defer("config", "summary"))
-    found: dict[int, Twin] = {}
-    for run in live:
-        before = [one for one in told if _is_before(one, run)]
-        best = max(before, key=lambda one: one.status.epoch or 0.0, default=None)
-        if best is not None:
-            found[run.pk] = Twin(best.run_id, best.state, best.status.epoch or 0.0)
-    return found
-
-
-def _is_before(one: Run, run: Run) -> bool:
-    same = (one.sweep_id, one.parameters_hash) == (run.sweep_id, run.parameters_hash)
-    known = one.created_at is not None and run.created_at is not None and one.created_at < run.created_at
-    return same and known and one.state not in LIVE_RUN_STATES

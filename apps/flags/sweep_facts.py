@@ -1,27 +1,32 @@
 """Gathering the facts of many sweeps at once: a handful of queries, whatever their number."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
-from django.db.models import Count, Max
+from django.db.models import Count, Max, Min
 
 from apps.audit.selectors import freshness
 from apps.checkpoints.models import Checkpoint
 from apps.core.files import free_bytes
-from apps.flags.domain import SweepFacts
-from apps.flags.models import RunStatus
+from apps.flags.agents import Agent, short, without_job
+from apps.flags.domain import JobFacts, SweepFacts
+from apps.flags.facts import job_facts
+from apps.flags.run_ends import Failures, failures_of
 from apps.links.domain import agents_alive
-from apps.links.selectors import agent_job_states
-from apps.slurm.domain import first_node
+from apps.links.selectors import agent_jobs, jobs_with_runs, last_attempts, nodes_of_nobodys_jobs
+from apps.slurm.domain import nodes_in
+from apps.slurm.models import Job
 from apps.slurm.selectors import cluster_sources
 from apps.sweeps.models import Run, Sweep, SweepAgent
+from apps.sweeps.ports import LIVE_SWEEP_STATES
 from apps.sweeps.selectors import offline_runs_of_sweeps
 from apps.workspaces.models import Workspace
 from apps.workspaces.selectors import policy_of
 
-LATELY = timedelta(days=1)
-NOT_A_NODES_FAULT = ("preemption", "time-limit", "config-error", "missing-dependency")
+NONE = Failures()
+CARRIES = ("RUNNING", "COMPLETING", "SUSPENDED", "CONFIGURING")
+Runs = tuple[int, datetime | None]
 
 
 def gather_sweeps(sweeps: Iterable[Sweep], now: datetime) -> dict[int, SweepFacts]:
@@ -32,15 +37,27 @@ def gather_sweeps(sweeps: Iterable[Sweep], now: datetime) -> dict[int, SweepFact
     projects = {one.scope for one in sources if one.source == "wandb" and one.ok}
     clusters = cluster_sources(sources)
     slurm = bool(clusters) and all(one.ok for one in clusters)
-    states, offline, failures = agent_job_states(pks), offline_runs_of_sweeps(pks), _failures(pks, now)
-    agents, live, sizes = _agents(pks), _live_runs(pks), _checkpoint_sizes(pks)
+    attempts = agent_jobs(pks)
+    jobs = {pk: last_attempts(found) for pk, found in attempts.items()}
+    waiting = _waiting(jobs)
+    offline, failures = offline_runs_of_sweeps(pks), failures_of(pks, now)
+    live, sizes = _live_runs(pks), _checkpoint_sizes(pks)
+    agents = _agents(pks, live)
+    # Without agents nobody asks where all the cluster's jobs are.
+    others = _nodes(nodes_of_nobodys_jobs(CARRIES)) if slurm and agents else frozenset()
+    read_at = min((one.good_at for one in clusters if one.good_at), default=now)
     free = {one.pk: free_bytes(one.path) for one in {sweep.workspace for sweep in listed if sweep.workspace}}
     found = {}
     for sweep in listed:
         policy = policy_of(sweep.workspace, sweep.sweep_id, sweep.name)
-        alive, expected = agents_alive(states[sweep.pk], wanted=sweep.state == "RUNNING")
+        alive, expected = agents_alive((job.state for job in jobs.get(sweep.pk, ())), wanted=sweep.state == "RUNNING")
         oldest = now - timedelta(minutes=policy.stale_heartbeat_minutes)
-        running = agents[sweep.pk]
+        running = agents.get(sweep.pk, [])
+        silent = [agent for agent in running if agent.beat is not None and agent.beat < oldest]
+        places = _places(attempts.get(sweep.pk, []), now - timedelta(minutes=policy.dead_job_grace_minutes))
+        jobless = without_job(running, places, others, read_at) if slurm else []
+        if sweep.state not in LIVE_SWEEP_STATES:  # of an ended one W&B's agents are not asked for any more
+            jobless = [agent for agent in jobless if agent.beat is not None]
         known = {"wandb"} if sweep.project_path in projects else set()
         found[sweep.pk] = SweepFacts(
             sweep_id=sweep.sweep_id,
@@ -52,44 +69,61 @@ def gather_sweeps(sweeps: Iterable[Sweep], now: datetime) -> dict[int, SweepFact
             method=sweep.method,
             offline_runs=offline.get(sweep.pk, 0),
             agents_running=len(running),
-            agents_silent=tuple(name for name, beat in running if beat is not None and beat < oldest),
+            agents_silent=tuple(agent.name for agent in silent),
+            agents_jobless=tuple(agent.name for agent in jobless if agent not in silent),
+            agents_pending=waiting.get(sweep.pk, ()),
             jobs_alive=alive,
             jobs_expected=expected,
-            live_runs=live.get(sweep.pk, 0),
-            failures=tuple(failures[sweep.pk]),
+            live_runs=sum(runs for runs, _ in live.get(sweep.pk, {}).values()),
+            failures=failures.get(sweep.pk, NONE).by_node,
+            burnt=failures.get(sweep.pk, NONE).burnt,
             checkpoint_bytes=sizes.get(sweep.pk, 0),
             free_bytes=_free_of(sweep.workspace, free),
         )
     return found
 
 
+def _waiting(jobs: dict[int, list[Job]]) -> dict[int, tuple[JobFacts, ...]]:
+    """The agent jobs of each sweep that wait in the queue and carry no run: of one that does its run tells."""
+    pending = {pk: [job for job in found if job.state == "PENDING"] for pk, found in jobs.items()}
+    carrying = jobs_with_runs(job.pk for found in pending.values() for job in found)
+    return {pk: tuple(job_facts(job) for job in found if job.pk not in carrying) for pk, found in pending.items()}
+
+
 def _free_of(workspace: Workspace | None, free: dict[int, int | None]) -> int | None:
     return free.get(workspace.pk) if workspace else None
 
 
-def _agents(pks: list[int]) -> dict[int, list[tuple[str, datetime | None]]]:
-    found: dict[int, list[tuple[str, datetime | None]]] = defaultdict(list)
+def _places(attempts: Iterable[Job], since: datetime) -> list[frozenset[str]]:
+    """The nodes of each attempt that runs, or ended after ``since``: W&B notices late that its agent is gone."""
+    held = [job for job in attempts if job.state in CARRIES or (job.over_at is not None and job.over_at > since)]
+    return [_nodes([job.nodes]) for job in held]
+
+
+def _nodes(lists: Iterable[str]) -> frozenset[str]:
+    return frozenset(short(node) for nodes in lists for node in nodes_in(nodes))
+
+
+def _agents(pks: list[int], live: Mapping[int, Mapping[str, Runs]]) -> dict[int, list[Agent]]:
+    """The agents that W&B calls running; one whose run began before its last heartbeat lived then already."""
+    found: dict[int, list[Agent]] = defaultdict(list)
     rows = SweepAgent.objects.filter(sweep__in=pks, state="RUNNING").order_by("name")
     for sweep, name, host, beat in rows.values_list("sweep", "name", "host", "heartbeat_at"):
-        found[int(sweep)].append((name or host, beat))
+        began = live.get(int(sweep), {}).get(host, (0, None))[1]
+        lived = min((moment for moment in (began, beat) if moment is not None), default=None)
+        found[int(sweep)].append(Agent(name or host, host, beat, lived))
+    return dict(found)
+
+
+def _live_runs(pks: list[int]) -> dict[int, dict[str, Runs]]:
+    """How many live runs each sweep has on each host, and when the first of them began."""
+    rows = Run.objects.live().filter(sweep__in=pks).values("sweep", "host")
+    found: dict[int, dict[str, Runs]] = defaultdict(dict)
+    for row in rows.annotate(count=Count("pk"), began=Min("created_at")):
+        found[int(row["sweep"] or 0)][row["host"]] = (int(row["count"]), row["began"])
     return found
-
-
-def _live_runs(pks: list[int]) -> dict[int, int]:
-    rows = Run.objects.live().filter(sweep__in=pks).values("sweep").annotate(count=Count("pk"))
-    return {int(row["sweep"]): int(row["count"]) for row in rows if row["sweep"] is not None}
 
 
 def _checkpoint_sizes(pks: list[int]) -> dict[int, int]:
     rows = Checkpoint.objects.filter(run__sweep__in=pks).values("run__sweep").annotate(size=Max("bytes"))
     return {int(row["run__sweep"]): int(row["size"]) for row in rows}
-
-
-def _failures(pks: list[int], now: datetime) -> dict[int, list[tuple[str, str]]]:
-    """The (node, crash class) of the runs of each sweep that died lately of what a node may be to blame for."""
-    found: dict[int, list[tuple[str, str]]] = defaultdict(list)
-    died = RunStatus.objects.filter(run__sweep__in=pks, job__end_at__gte=now - LATELY).exclude(crash_class="")
-    rows = died.exclude(crash_class__in=NOT_A_NODES_FAULT).order_by("pk")
-    for sweep, nodes, crash in rows.values_list("run__sweep", "job__nodes", "crash_class"):
-        found[int(sweep)].append((first_node(nodes or ""), crash))
-    return found

@@ -72,8 +72,25 @@ def agent_job_states(sweep_pks: Iterable[int]) -> dict[int, list[str]]:
     """Return the last state of each agent job of each sweep, in one query."""
     found: dict[int, list[str]] = defaultdict(list)
     for pk, jobs in agent_jobs(sweep_pks).items():
-        found[pk] = list({(job.cluster, job.job_id): job.state for job in jobs}.values())
+        found[pk] = [job.state for job in last_attempts(jobs)]
     return found
+
+
+def last_attempts(jobs: Iterable[Job]) -> list[Job]:
+    """Return the last attempt of each job; ``jobs`` are attempts, oldest first."""
+    return list({(job.cluster, job.job_id): job for job in jobs}.values())
+
+
+def nodes_of_nobodys_jobs(states: Iterable[str]) -> set[str]:
+    """Return the nodes, as Slurm lists them, of live jobs in these states of which no sweep is known: one query."""
+    live = Job.objects.live().filter(state__in=set(states), agent_links=None).exclude(nodes="")
+    return set(live.order_by().values_list("nodes", flat=True).distinct())
+
+
+def jobs_with_runs(job_pks: Iterable[int]) -> set[int]:
+    """Return those of these attempts that carry a run, in one query; none where none are given."""
+    wanted = set(job_pks)
+    return set(RunLink.objects.filter(job__in=wanted).values_list("job_id", flat=True)) if wanted else set()
 
 
 def gpu_hours_by_run(run_pks: Iterable[int], now: datetime) -> dict[int, float]:

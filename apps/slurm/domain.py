@@ -68,6 +68,22 @@ def gpu_hours(gpus: int, start: datetime | None, end: datetime | None, since: da
     return gpus * max(0.0, (min(end or now, now) - begin).total_seconds()) / 3600
 
 
+MOST_NODES = 10_000
+
+
+def nodes_in(nodes: str) -> frozenset[str]:
+    """Return every host of ``g[03-05,07],h1``; a range that is no range, or is endless, stays as it is written."""
+    found: set[str] = set()
+    for name, span in re.findall(r"([^,\[\]]+)(?:\[([^\]]*)\])?", nodes):
+        for part in span.split(",") if span else [""]:
+            first, dash, last = part.partition("-")
+            if dash and first.isdigit() and last.isdigit() and int(last) - int(first) < MOST_NODES:
+                found |= {f"{name}{number:0{len(first)}d}" for number in range(int(first), int(last) + 1)}
+            else:
+                found.add(f"{name}{part}")
+    return frozenset(found)
+
+
 def first_node(nodes: str) -> str:
     """Return the first host of ``g[03-05,07],h1``: ``g03``. The batch script runs there."""
     match = re.match(r"([^,\[]+)(?:\[(\d+)[^\]]*\])?", nodes)

@@ -39,7 +39,7 @@ class Policy(BaseModel):
     idle_gpu_percent: float = Field(default=10, ge=0, le=100, description="GPU use of a live run below this is idle")
     exploding_factor: float = Field(default=1000, gt=1, description="a loss so many times its best has exploded")
     plateau_points: int = Field(default=20, ge=4, description="fewer logged points say nothing of a plateau")
-    repeated_failures: int = Field(default=3, ge=2, description="so many failures on one node in a day are flagged")
+    repeated_failures: int = Field(default=3, ge=2, description="so many deaths on one node or agent in a day are told")
     spare_checkpoints: int = Field(
         default=3, ge=1, description="free space for fewer checkpoints a live run is flagged"
     )

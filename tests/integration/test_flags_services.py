@@ -358,3 +358,13 @@ def test_a_sweep_without_a_link_is_flagged_and_cleared() -> None:
     evaluate_sweeps(sweep_pks=[sweep.pk], now=NOW)
     evaluate_sweeps(sweep_pks=[sweep.pk], now=NOW + timedelta(minutes=3))
     assert Flag.objects.open().count() == 0
+
+
+@pytest.mark.parametrize(
+    ("summary", "told"),
+    [({}, True), ({"_runtime": 9, "_step": 0}, True), ({"_step": 40}, False), ({"loss": 0.5}, False)],
+)
+def test_a_finished_run_of_which_wandb_holds_nothing_is_told(summary: dict[str, object], told: bool) -> None:
+    run = ended_under(RunFactory(state="finished", summary=summary, heartbeat_at=before(minutes=31)), "COMPLETED")
+    evaluate_runs(run_pks=[run.pk], now=NOW)
+    assert ("zero-epochs" in open_flags(run)) is told

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from apps.core.units import with_ages
 from apps.flags.domain import (
+    Burnt,
     ConfigFacts,
     Curves,
     Evidence,
@@ -267,6 +268,31 @@ SWEEP_CASES: list[tuple[Callable[[SweepFacts], Finding | None], dict[str, Any], 
         {"failures": (("g07", "nccl-timeout"),) * 3 + (("g01", "cuda-oom"),)},
         "3 runs died on node g07 within a day: nccl-timeout ×3.",
         [{}, {"failures": (("g07", "nccl-timeout"),) * 2}, {"failures": (("", "python-error"),) * 9}],
+    ),
+    (
+        sweeps.repeated_failure,
+        {"burnt": (Burnt("job 4711", "g07", "cuda-oom"),) * 6, "failures": (("g07", "cuda-oom"),) * 6},
+        "6 runs died one after another on agent job 4711 (node g07) within a day: cuda-oom ×6.",
+        [
+            {"burnt": (Burnt("job 4711", "g07", "cuda-oom"),) * 2},
+            {"burnt": tuple(Burnt(f"job {n}", "", "cuda-oom") for n in range(6))},
+        ],
+    ),
+    (
+        sweeps.repeated_failure,
+        {"burnt": (Burnt("job 4711", "g07", "config-error"),) * 3},
+        "3 runs died one after another on agent job 4711 (node g07) within a day: config-error ×3; "
+        "that is no node's fault.",
+        [{"burnt": (Burnt("job 4711", "g07", "config-error"),) * 3, "policy": Policy(repeated_failures=4)}],
+    ),
+    (
+        sweeps.repeated_failure,
+        {
+            "burnt": (Burnt("job 1", "g07", "nccl-timeout"),) * 3 + (Burnt("job 2", "g07", "nccl-timeout"),) * 2,
+            "failures": (("g07", "nccl-timeout"),) * 5,
+        },
+        "5 runs died on node g07 within a day: nccl-timeout ×5.",
+        [],
     ),
     (
         sweeps.disk_filling,

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apps.slurm.domain import comment_for_run, elapsed_seconds, gpu_hours, run_named_in
+from apps.slurm.domain import comment_for_run, elapsed_seconds, gpu_hours, nodes_in, run_named_in
 from tests.factories.moments import NOW, before
 
 
@@ -50,3 +50,23 @@ def test_gpu_hours_are_cut_to_the_span_and_to_now() -> None:
     assert gpu_hours(4, before(hours=3), before(hours=-1), None, NOW) == 12
     assert gpu_hours(0, before(hours=3), None, None, NOW) == gpu_hours(4, None, None, None, NOW) == 0
     assert gpu_hours(4, before(hours=3), before(hours=2), before(hours=1), NOW) == 0
+
+
+@pytest.mark.parametrize(
+    ("nodes", "hosts"),
+    [
+        ("g03", {"g03"}),
+        ("g[03-05,07],h1", {"g03", "g04", "g05", "g07", "h1"}),
+        ("g[09-10]", {"g09", "g10"}),
+        ("", set()),
+        ("g[1-99999999]", {"g1-99999999"}),
+        ("g[x-y],h[", {"gx-y", "h"}),
+    ],
+)
+def test_the_hosts_of_a_list_of_nodes(nodes: str, hosts: set[str]) -> None:
+    assert nodes_in(nodes) == hosts
+
+
+@given(st.text(alphabet="g0123456789[],-x", max_size=60))
+def test_no_list_of_nodes_is_too_odd(nodes: str) -> None:
+    assert len(nodes_in(nodes)) <= 10_000 * 60

@@ -1,8 +1,10 @@
 """Runs that say they are done. Pure."""
 
 from apps.core.units import duration, number
-from apps.flags.domain import Finding, ProgressSource, RunFacts, Severity
+from apps.flags.domain import Evidence, Finding, ProgressSource, RunFacts, Severity
 from apps.flags.rules.registry import run_rule
+from apps.joblogs.endings import RESUMABLE
+from apps.joblogs.parsers import Sign
 
 
 @run_rule("fast-completion", Severity.CRITICAL, needs=("wandb",))
@@ -65,18 +67,30 @@ def finished_below_target(facts: RunFacts) -> Finding | None:
 
 @run_rule("zero-epochs", Severity.CRITICAL, needs=("wandb",))
 def zero_epochs(facts: RunFacts) -> Finding | None:
-    """A run says finished and trained nothing.
+    """A run says finished and trained nothing, or logged nothing at all.
 
     Practice: 'Fast completion = red flag', quick completion means a crash or a config error.
+    A run whose metrics have no epoch trains all the same: steps and curves are progress.
     """
     progress = facts.progress
-    if facts.wandb_state != "finished" or (progress.epoch is None and progress.step is None):
+    if facts.wandb_state != "finished" or (progress.epoch or 0) > 0 or (progress.step or 0) > 0:
         return None
-    if (progress.epoch or 0) > 0 or (progress.step or 0) > 0:
-        return None
+    if progress.epoch is None and progress.step is None:
+        return _nothing_logged(facts)
     return Finding(
         f"Finished, and the {progress.source} shows that nothing was trained.", "read the log for the real error"
     )
+
+
+def _nothing_logged(facts: RunFacts) -> Finding | None:
+    if facts.logged_anything or facts.curves.metric or facts.curves.loss:
+        return None
+    after = "" if facts.runtime_seconds is None else f" after {duration(facts.runtime_seconds)}"
+    said = f"Finished{after}, and nothing was logged: no step, no history, no epoch"
+    if facts.checkpoint_at is not None:
+        action = "find out why W&B heard nothing of it"
+        return Finding(f"{said}; only a checkpoint shows that it trained.", action, Severity.WARNING)
+    return Finding(f"{said}.", "read the log for the real error")
 
 
 @run_rule("exit-zero-but-failed", Severity.CRITICAL, needs=("wandb", "slurm"))
@@ -84,14 +98,41 @@ def exit_zero_but_failed(facts: RunFacts) -> Finding | None:
     """The job ended with status 0, and the log shows an error that ended the training.
 
     Practice: 'Fast completion = red flag': exit code 0 and COMPLETED have each been wrong; the log decides.
+    An error after which training went on was caught. Where no target is known, only an error that names a cause
+    counts, and none where the program says that it goes on after one.
     """
     job = facts.job
-    clean = job is not None and job.state == "COMPLETED" and not job.exit_code
-    below = facts.progress.epoch is None or (facts.progress.target_epochs or 0) > facts.progress.epoch
-    if job is None or not clean or not facts.evidence or not below:
+    if job is None or job.state != "COMPLETED" or job.exit_code:
         return None
-    first = facts.evidence[0]
+    final = _final_error(facts)
+    if final is None:
+        return None
+    where = f"{final.file.rpartition('/')[2]}:{final.line}" if final.line else final.file.rpartition("/")[2]
     return Finding(
-        f"Job {job.job_id} ended COMPLETED with status 0, but its log says: {first.text[:200]}",
+        f"Job {job.job_id} ended COMPLETED with status 0, but its log says: {final.text[:200]} ({where})"
+        f"{_how_far(facts)}.",
         "read the log for the real error; let the script leave with a non-zero status",
     )
+
+
+def _final_error(facts: RunFacts) -> Evidence | None:
+    """Return the first error after which training did not go on; None where the target was reached all the same."""
+    live = [one for one in facts.evidence if one.went_on is not True and one.crash_class != Sign.CAUGHT]
+    reached, target = facts.progress.epoch, facts.progress.target_epochs
+    if reached is not None and target is not None:
+        return live[0] if live and reached < target else None
+    if reached is not None:
+        caught = any(one.crash_class == Sign.CAUGHT for one in facts.evidence)
+        live = [one for one in live if _names_a_cause(one) and not (caught and one.went_on is None)]
+    return live[0] if live else None
+
+
+def _names_a_cause(one: Evidence) -> bool:
+    return one.crash_class in RESUMABLE or one.crash_class == Sign.TRACEBACK
+
+
+def _how_far(facts: RunFacts) -> str:
+    reached, target = facts.progress.epoch, facts.progress.target_epochs
+    if reached is None:
+        return ""
+    return f", at epoch {number(reached)}" + (f" of {number(target)}" if target else "; no config names a target")

@@ -118,11 +118,14 @@ def restarted_with_progress(facts: RunFacts) -> Finding | None:
     """A new run repeats the parameters of one that had got somewhere.
 
     Practice: 'Favor resumes over restarts', never restart a sweep that has progress unless its config is fatally wrong.
+    Looked for in its sweep, in sweeps of its project or workspace with the same space, and, for a run outside of
+    sweeps, among those with the same config; keys of policy.may_differ do not count.
     """
     twin = facts.twin
     if twin is None:
         return None
+    where = f" of sweep {twin.sweep_id}" if twin.sweep_id else ""
     return Finding(
-        f"Run {twin.run_id} ({twin.state}) has the same parameters and had reached epoch {number(twin.epoch)}.",
+        f"Run {twin.run_id} ({twin.state}){where} has the same {twin.same} and had reached epoch {number(twin.epoch)}.",
         f"resume {twin.run_id} instead, if it has a checkpoint",
     )

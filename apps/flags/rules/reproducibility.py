@@ -57,9 +57,10 @@ def incomplete_config(facts: RunFacts) -> Finding | None:
 
 @run_rule("config-drift", Severity.WARNING, needs=("wandb",))
 def config_drift(facts: RunFacts) -> Finding | None:
-    """The config on disk is another one than W&B's.
+    """The config on disk is another one than W&B's, or a value lies outside the sweep's space.
 
     Practice: 'Checkpoint verification before a resume', the config matches: compare `config.yaml` with the intended.
+    What a resume changed on purpose is no drift, and quantised and normal distributions have no bounds.
     """
     drift = facts.config.drift
     if not drift:

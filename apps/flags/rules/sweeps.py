@@ -1,10 +1,15 @@
 """Sweeps as a whole: their agents, their nodes, their disk. Pure."""
 
 from collections import Counter
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
 
-from apps.core.units import count
-from apps.flags.domain import Finding, Severity, SweepFacts
+from apps.core.units import age_mark, count, duration
+from apps.flags.domain import Burnt, Finding, Severity, SweepFacts
 from apps.flags.rules.registry import sweep_rule
+from apps.sweeps.ports import LIVE_SWEEP_STATES
+
+NO_NODES_FAULT = frozenset({"config-error", "missing-dependency"})
 
 
 @sweep_rule("zombie-agent", Severity.WARNING, needs=("wandb", "slurm"))
@@ -12,16 +17,25 @@ def zombie_agent(facts: SweepFacts) -> Finding | None:
     """W&B says that agents run, and their hearts are silent or no job carries them.
 
     Practice: 'Cross-reference W&B with Slurm', detect zombie agents (W&B running, no Slurm job).
-    An agent beats every few seconds; silent ones are named after policy.stale_heartbeat_minutes.
+    An agent beats every few seconds; silent ones are named after policy.stale_heartbeat_minutes. One that beats is
+    named where its host is no node of a live job of the sweep, or of one that may be; so is one that never beat.
     """
-    if not facts.agents_silent:
+    silent, jobless = facts.agents_silent, facts.agents_jobless
+    if not silent and not jobless:
         return None
-    named = ", ".join(facts.agents_silent[:3])
+    told = []
+    if silent:
+        told.append(f"{'is' if len(silent) == 1 else 'are'} silent ({', '.join(silent[:3])})")
+    if jobless:
+        told.append(f"{'is' if len(jobless) == 1 else 'are'} carried by no live job ({', '.join(jobless[:3])})")
+    first = silent or jobless
+    also = f", and {len(jobless)} {told[1]}" if len(told) > 1 else ""
     return Finding(
-        f"{count(len(facts.agents_silent), 'agent')} of {facts.agents_running} that W&B calls running "
-        f"{'is' if len(facts.agents_silent) == 1 else 'are'} silent ({named}); "
+        f"{count(len(first), 'agent')} of {facts.agents_running} that W&B calls running {told[0]}{also}; "
         f"{count(facts.jobs_alive, 'job')} of the sweep {'is' if facts.jobs_alive == 1 else 'are'} alive.",
-        "relaunch agents into the same sweep",
+        "relaunch agents into the same sweep"
+        if silent
+        else "find where they run, and end them; relaunch them by Slurm",
     )
 
 
@@ -41,23 +55,80 @@ def under_capacity(facts: SweepFacts) -> Finding | None:
     )
 
 
+# Why a job waits that was told to: its own array's limit, another job, or an hour.
+AS_TOLD = ("JobArrayTaskLimit", "Dependency", "BeginTime")
+
+
+@sweep_rule("agent-pending-too-long", Severity.NOTE, needs=("slurm",))
+def agent_pending_too_long(facts: SweepFacts) -> Finding | None:
+    """A job that is to be an agent of the sweep waits in the queue for long.
+
+    Practice: 'Cross-reference W&B with Slurm' and the Agent Health table: a job that cannot begin, such as by a limit
+    of its user, is no agent. Threshold: policy.pending_minutes since it was submitted.
+    A job that waits as it was told to, and one that comes back with a run (`job-pending-too-long`), is left out.
+    """
+    limit = timedelta(minutes=facts.policy.pending_minutes)
+    long = [
+        (job.submit_at, job)
+        for job in facts.agents_pending
+        if job.submit_at is not None and facts.now - job.submit_at > limit and job.reason not in AS_TOLD
+    ]
+    if facts.state not in LIVE_SWEEP_STATES or not long:
+        return None
+    since, job = min(long, key=lambda one: (one[0], one[1].job_id))
+    why = f" Slurm's reason: {job.reason}." if job.reason else ""
+    others = len(long) - 1
+    more = (
+        f" {others} more {'waits' if others == 1 else 'wait'} longer than the limit of {duration(limit)}."
+        if others
+        else ""
+    )
+    return Finding(
+        f"Agent job {job.job_id} is pending; it was submitted {age_mark(since)}.{why}{more}", "wait, or ask for less"
+    )
+
+
 @sweep_rule("repeated-failure", Severity.CRITICAL, needs=("slurm",))
 def repeated_failure(facts: SweepFacts) -> Finding | None:
-    """One node burns runs.
+    """One node, or one agent, burns runs.
 
     Practice: 'Fast completion = red flag': runs that end quickly one after another have one cause.
-    Threshold: policy.repeated_failures failures on one node within a day.
+    Threshold: policy.repeated_failures failures on one node, or one after another on one agent, within a day.
+    A config error or a missing package counts for an agent, but is no node's fault.
     """
-    by_node = Counter(node for node, _ in facts.failures if node)
-    if not by_node:
+    nodes = Counter(node for node, _ in facts.failures if node)
+    agents = Counter(one.agent for one in facts.burnt if one.agent)
+    node, on_node = _most(nodes)
+    agent, on_agent = _most(agents)
+    limit = facts.policy.repeated_failures
+    if on_agent >= limit and on_agent >= on_node:
+        return _burning_agent(agent, [one for one in facts.burnt if one.agent == agent])
+    if on_node < limit:
         return None
-    node, failures = by_node.most_common(1)[0]
-    if failures < facts.policy.repeated_failures:
-        return None
-    classes = Counter(crash for at, crash in facts.failures if at == node)
-    said = ", ".join(f"{crash} ×{times}" for crash, times in classes.most_common(3))
+    said = _classes(crash for at, crash in facts.failures if at == node)
     return Finding(
-        f"{failures} runs died on node {node} within a day: {said}.", f"exclude node {node}, and tell its admins"
+        f"{on_node} runs died on node {node} within a day: {said}.", f"exclude node {node}, and tell its admins"
+    )
+
+
+def _most(counted: Counter[str]) -> tuple[str, int]:
+    return counted.most_common(1)[0] if counted else ("", 0)
+
+
+def _classes(crashes: Iterable[str]) -> str:
+    return ", ".join(f"{crash} ×{times}" for crash, times in Counter(crashes).most_common(3))
+
+
+def _burning_agent(agent: str, died: Sequence[Burnt]) -> Finding:
+    nodes = sorted({one.node for one in died if one.node})
+    where = f" (node {nodes[0]})" if len(nodes) == 1 else f" (nodes {', '.join(nodes[:3])})" if nodes else ""
+    innocent = all(one.crash_class in NO_NODES_FAULT for one in died)
+    said = _classes(one.crash_class for one in died) + ("; that is no node's fault" if innocent else "")
+    return Finding(
+        f"{len(died)} runs died one after another on agent {agent}{where} within a day: {said}.",
+        f"mend what the logs of {agent} name"
+        if innocent
+        else f"read the logs of {agent}, and stop it until it is mended",
     )
 
 
