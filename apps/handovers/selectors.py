@@ -74,7 +74,10 @@ def index_facts(workspace: Workspace, checkout: str = "") -> tuple[IndexFact, ..
     rows = CheckoutKey.objects.filter(workspace=workspace).order_by("-is_main", "path")
     rows = rows.filter(path=checkout) if checkout else rows
     return tuple(
-        IndexFact(f"{row.path}/CLAUDE.md", row.key, str(row.problem.get("sentence", "")), row.has_index) for row in rows
+        IndexFact(
+            f"{row.path}/CLAUDE.md", row.key, str(row.problem.get("sentence", "")), row.has_index, mentions=row.mentions
+        )
+        for row in rows
     )
 
 
