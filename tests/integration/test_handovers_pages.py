@@ -15,6 +15,7 @@ from apps.handovers.models import Handover, Mention, Pickup, SavedSearch
 from apps.handovers.screens.comparing import compared
 from apps.handovers.screens.rendering import rendered
 from apps.handovers.screens.timeline import Taken, Written, timeline
+from tests.factories.handovers import KEY
 from tests.factories.moments import NOW
 from tests.factories.rows import JobFactory, RunFactory, SweepFactory, SyncPassFactory
 from tests.integration.test_handovers_search import COSINE, Write, edit, write
@@ -101,6 +102,13 @@ def test_markdown_reads_as_it_was_meant() -> None:
         '<span class="n">x</span>',
     ):
         assert told in html, told
+
+
+@pytest.mark.parametrize("folder", ["CLAUDE/", "./CLAUDE/", "CLAUDE/archive/", "", "archive/", "../"])
+def test_a_link_to_another_handover_leads_to_it_by_its_key_wherever_it_lies_now(folder: str) -> None:
+    html = str(rendered(f"[seed]({folder}{KEY}.md#pending) [other](src/{KEY}.md) [notes](CLAUDE/notes.md)"))
+    assert f'href="/handovers?q={KEY}&amp;open=1"' in html
+    assert html.count("href") == 1
 
 
 def test_a_question_is_answered_on_the_page_with_the_passage_marked(viewer: Client, write: Write) -> None:

@@ -265,6 +265,40 @@ def test_what_was_restored_stays_although_it_is_old(workspace: Workspace) -> Non
         restore(handover=Handover.objects.get(), store=STORE, now=NOW, actor="mia")
 
 
+def test_paths_in_the_indexes_of_its_checkouts_follow_a_document_into_the_archive_and_back(
+    workspace: Workspace,
+) -> None:
+    other = worktree(workspace.path, "feature/cosine")
+    key, citing = aged(40), aged(2, "bbbb11")
+    for root in (workspace.path, other):
+        put(root, f"{key}.md", document(key))
+        (root / "CLAUDE.md").write_text(f"# Ours\n\nThe seed of [{key}](CLAUDE/{key}.md) must stay.\n")
+    cited = put(workspace.path, f"{citing}.md", f"See CLAUDE/{key}.md")
+    indexes = [root / "CLAUDE.md" for root in (other, workspace.path)]
+    before = [index.read_text() for index in indexes]
+    trial = archive(workspace, dry_run=True)[key]
+    assert trial.links == tuple(f"{index} would name CLAUDE/archive/{key}.md." for index in indexes)
+    assert [index.read_text() for index in indexes] == before
+    done = archive(workspace)[key]
+    assert done.links == tuple(f"{index} names CLAUDE/archive/{key}.md now." for index in indexes)
+    told = f"# Ours\n\nThe seed of [{key}](CLAUDE/archive/{key}.md) must stay.\n"
+    assert [index.read_text() for index in indexes] == [told, told]
+    assert cited.read_text() == f"See CLAUDE/{key}.md"
+    restore(handover=Handover.objects.get(key=key), store=STORE, now=NOW, actor="mia")
+    assert [index.read_text() for index in indexes] == before
+
+
+def test_an_index_whose_path_cannot_follow_is_said_and_the_archive_goes_on(workspace: Workspace) -> None:
+    key = aged(40)
+    put(workspace.path, f"{key}.md", document(key))
+    (workspace.path / "notes.md").write_text(f"The seed of CLAUDE/{key}.md must stay.\n")
+    (workspace.path / "CLAUDE.md").symlink_to("notes.md")
+    done = archive(workspace)[key]
+    assert (len(done.moved), done.error) == (1, "")
+    assert f"still names CLAUDE/{key}.md: it is no regular file of its own" in done.links[0]
+    assert f"CLAUDE/{key}.md" in (workspace.path / "notes.md").read_text()
+
+
 def test_what_an_open_plan_uses_is_never_archived(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     key = aged(40)
     put(workspace.path, f"{key}.md", document(key))

@@ -108,6 +108,16 @@ def with_pointer(data: bytes, pointer: Pointer, path: str) -> bytes:
     return data[:at] + gap + block + newline + (newline if data[at:] else b"") + data[at:]
 
 
+def with_path(data: bytes, before: str, after: str) -> bytes:
+    """Return the index with the path ``after`` wherever exactly ``before`` stands, also as `./…`; all else stays.
+
+    Both are relative to the checkout. A longer path that ends or begins so is another file's.
+    """
+    path = re.escape(before.encode("utf-8", "surrogateescape"))
+    exact = re.compile(rb"(?<![\w./~-])(?P<here>\./)?" + path + rb"(?![\w/-]|\.\w)")
+    return exact.sub(lambda found: (found["here"] or b"") + after.encode("utf-8", "surrogateescape"), data)
+
+
 def without_pointer(data: bytes) -> bytes:
     """Return what people wrote: all outside of our block, without byte order mark and the mark of files of tools."""
     span = _block(data)
