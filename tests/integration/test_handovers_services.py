@@ -16,7 +16,7 @@ from apps.handovers.domain.index import pointer_in
 from apps.handovers.domain.parsing import parse
 from apps.handovers.domain.verifying import verify
 from apps.handovers.models import Handover, Version
-from apps.handovers.services import archiving
+from apps.handovers.services import archiving, prefilling
 from apps.handovers.services.archiving import Outcome, archive_old, restore
 from apps.handovers.services.pickups import pick_up, release_old
 from apps.handovers.services.prefilling import Prefill, prefill
@@ -120,6 +120,31 @@ def test_a_claim_without_a_command_and_its_result_is_warned_of(workspace: Worksp
     done = hand_over(workspace, wish=Wish("x", ("y",), changes=("All tests pass",)))
     assert [one.id for one in done.warnings] == ["claim-without-proof"]
     assert hand_over(workspace).warnings == ()
+
+
+def test_the_last_handovers_commands_are_carried_over_and_their_results_are_not(workspace: Workspace) -> None:
+    hand_over(workspace)
+    assert filled(workspace).checks == (Check("pytest -q", ""),)
+    claiming = Wish("x", ("y",), changes=("All tests pass",))
+    done = hand_over(workspace, wish=claiming, now=NOW + timedelta(days=1))
+    assert [one.id for one in done.warnings] == ["claim-without-proof", "check-without-result"]
+    anew = Wish("x", ("y",), checks=(Check("pytest -q", "14 passed"), Check("ruff check .", "clean")))
+    done = hand_over(workspace, wish=anew, now=NOW + timedelta(days=2))
+    assert done.warnings == ()
+    assert done.text.count("pytest -q") == 1
+    assert "| `pytest -q` | 14 passed |" in done.text
+
+
+def test_what_a_room_above_knows_of_validations_is_carried_over_and_a_failure_there_stops_nothing(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object) -> list[Check]:
+        raise RuntimeError("no")
+
+    hand_over(workspace)
+    told = [Check("pytest -q", "exit status 0: 14 passed")]
+    monkeypatch.setattr(prefilling, "_SUPPLIERS", [fails, lambda *_: told])
+    assert filled(workspace).checks == tuple(told)
 
 
 def test_two_handovers_of_one_moment_have_two_keys(workspace: Workspace) -> None:

@@ -35,7 +35,7 @@ def _previous(folder: Folder, checkout: Path) -> Previous:
     same = [one for one in folder.entries if one.document is not None and here.branch in ("", one.branch)]
     if not same or same[0].document is None:
         return Previous()
-    return Previous(same[0].key, same[0].date, same[0].document.pending)
+    return Previous(same[0].key, same[0].date, same[0].document.pending, same[0].document.checks)
 
 
 def written(where: Where, wish: Wish, told: Prefill, store: DocumentStore, now: datetime, actor: str) -> Written:
