@@ -260,6 +260,58 @@ def test_what_a_handover_names_leads_back_to_it(viewer: Client, write: Write, ki
     assert viewer.get(f"/handovers/naming/agent/{rows[kind].pk}").status_code == 404
 
 
+def test_a_job_a_branch_and_a_commit_lead_to_the_handovers_that_name_them(
+    viewer: Client, write: Write, django_assert_num_queries: Any
+) -> None:
+    one, other = write("first", branch="main", focus="the first"), write("second", branch="main", focus="the second")
+    job, sha = JobFactory(job_id="77"), "0123abc" + "d" * 33
+    for owner, kind, name in (
+        (one, "branch", "fix/seed"), (one, "commit", sha[:9]), (one, "commit", "0123abcee"), (other, "commit", sha),
+    ):  # fmt: skip
+        Mention.objects.create(handover=owner, kind=kind, name=name)
+    Mention.objects.create(handover=one, kind="job", name="77", job=job)
+    text = viewer.get(f"/handovers/{one.pk}").content.decode()
+    for path in (f"naming/job/{job.pk}", "branch/glue/fix/seed", f"naming/commit/{sha[:9]}"):
+        assert f'href="/handovers/{path}"' in text, path
+        assert "the first" in viewer.get(f"/handovers/{path}").content.decode()
+    assert "naming/commit/0123abcee" not in text
+    assert "the second" in viewer.get(f"/handovers/naming/commit/{sha[:9]}").content.decode()
+    assert "No handover names it" in viewer.get("/handovers/naming/commit/fedcba9").content.decode()
+    with CaptureQueriesContext(connection) as few:
+        viewer.get(f"/handovers/{one.pk}")
+    for number in range(20):
+        Mention.objects.create(handover=one, kind="commit", name=f"{number:07x}")
+    with django_assert_num_queries(len(few)):
+        viewer.get(f"/handovers/{one.pk}")
+
+
+def test_a_branch_tells_which_handovers_of_other_branches_name_it(
+    viewer: Client, write: Write, django_assert_num_queries: Any
+) -> None:
+    write("first", branch="fix/seed", focus="of the branch")
+    naming = write("second", branch="main", focus="names the branch")
+    Mention.objects.create(handover=naming, kind="branch", name="fix/seed")
+    text = viewer.get("/handovers/branch/glue/fix/seed").content.decode()
+    assert text.index("of the branch") < text.index("Named in") < text.index("names the branch")
+    assert "Named in" not in viewer.get("/handovers/branch/glue/main").content.decode()
+    with CaptureQueriesContext(connection) as few:
+        viewer.get("/handovers/branch/glue/fix/seed")
+    for number in range(5):
+        write(f"more {number}", branch="fix/seed")
+        more = write(f"naming {number}", branch="main")
+        Mention.objects.create(handover=more, kind="branch", name="fix/seed")
+    with django_assert_num_queries(len(few)):
+        viewer.get("/handovers/branch/glue/fix/seed")
+
+
+def test_a_job_of_another_cluster_is_another_job(viewer: Client, write: Write) -> None:
+    one, here, there = write("x", focus="names two"), JobFactory(job_id="77"), JobFactory(job_id="78", cluster="other")
+    for job in (here, there):
+        Mention.objects.create(handover=one, kind="job", name=job.job_id, job=job)
+    namesake = JobFactory(job_id="77", cluster="other")
+    assert "No handover names it" in viewer.get(f"/handovers/naming/job/{namesake.pk}").content.decode()
+
+
 def test_the_page_shows_the_stage_the_boxes_the_decisions_and_what_it_names(viewer: Client, write: Write) -> None:
     text = "# HO\n## Pending\n- [ ] rerun\n## Validation\n- `pytest`\n## Key Decisions\n- drop it: no gain\n"
     one = write(text, branch="main", superseded_by=write("later", branch="main"), state="superseded")
