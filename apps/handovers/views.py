@@ -17,7 +17,7 @@ from apps.handovers.domain.stages import stage_of
 from apps.handovers.models import Content, Handover
 from apps.handovers.nudging import nudges
 from apps.handovers.screens.comparing import compared
-from apps.handovers.screens.listing import Query, choices, saved_searches, source_lines
+from apps.handovers.screens.listing import AT_ONCE, Page, Query, choices, page_number, saved_searches, source_lines
 from apps.handovers.screens.reading import handover_row, previous_of, reading, version_of
 from apps.handovers.screens.timeline import Taken, Written, timeline
 from apps.handovers.search.finding import Found, Hit, search
@@ -46,8 +46,10 @@ def handovers_page(request: HttpRequest) -> HttpResponse:
     view = Query.of(request.GET)
     if "open" in request.GET and (one := _meant(view.q)) is not None:
         return redirect("handovers:handover", pk=one.pk)
-    found = search(view.q, view.filters, typing=True)
-    context: dict[str, Any] = {"view": view, "found": found, "rows": _with_stages(found)}
+    number = page_number(request.GET.get("page", ""))
+    found = search(view.q, view.filters, typing=True, limit=AT_ONCE, offset=(number - 1) * AT_ONCE)
+    page = Page(number, found.more, view.encoded)
+    context: dict[str, Any] = {"view": view, "found": found, "rows": _with_stages(found), "page": page}
     details = htmx_of(request)
     if not details or details.history_restore_request or details.target != "handovers":
         context |= {"choices": choices(), "saved": saved_searches(request.user.get_username())}

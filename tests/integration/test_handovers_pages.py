@@ -217,6 +217,29 @@ def test_the_list_costs_the_same_for_two_and_for_fifty(
     assert Handover.objects.count() == 50
 
 
+@pytest.mark.parametrize("asked", [{"q": "cosine", "branch": "main"}, {"branch": "main"}])
+def test_pages_lead_on_and_back_with_every_filter_kept(viewer: Client, write: Write, asked: dict[str, str]) -> None:
+    made = [write(COSINE + str(number), branch="main", focus=f"look {number:02}") for number in range(45)]
+    address = "&amp;".join(f"{name}={value}" for name, value in asked.items())
+    seen: list[int] = []
+    for page, (earlier, following) in {1: (False, True), 2: (True, True), 3: (True, False)}.items():
+        text = viewer.get("/handovers", {**asked, "page": page}).content.decode()
+        seen += [one.pk for one in made if f'id="handover-{one.pk}"' in text]
+        assert (f'id="next" rel="next" href="/handovers?{address}&amp;page={page + 1}"' in text) is following
+        before = f"{address}&amp;page={page - 1}" if page > 2 else address
+        assert (f'id="earlier" rel="prev" href="/handovers?{before}"' in text) is earlier
+    assert sorted(seen) == [one.pk for one in made]
+    assert "Nothing more" in viewer.get("/handovers", {**asked, "page": "9"}).content.decode()
+
+
+@pytest.mark.parametrize("told", ["", "0", "-1", "x", "²", "9" * 50, "1.5"])
+def test_a_page_that_is_none_is_the_first(viewer: Client, write: Write, told: str) -> None:
+    write(COSINE, focus="the only one")
+    text = viewer.get("/handovers", {"page": told}).content.decode()
+    assert "the only one" in text
+    assert 'aria-label="Pages"' not in text
+
+
 def test_enter_on_a_key_opens_its_document_and_on_half_a_key_of_two_it_lists_both(viewer: Client, write: Write) -> None:
     one = write(COSINE, name="HO-20261001-0915-4fa1c2")
     write(COSINE, name="HO-20261001-0916-4fa1c3")
