@@ -9,7 +9,7 @@ from typing import Any
 from django.db.models import Q, QuerySet
 
 from apps.approvals.domain.reports import Result, verdict
-from apps.approvals.domain.states import OPEN, PlanState, Standing
+from apps.approvals.domain.states import OPEN, UNDER_WAY, PlanState, Standing
 from apps.approvals.domain.text import DiffLine, difference
 from apps.approvals.models import Decision, FinalReport, Plan, PlanVersion, Question, StepReport, standing_of
 from apps.handovers.domain.document import Check
@@ -19,6 +19,7 @@ from apps.workspaces.models import Workspace
 SHOWN = ("open", "expired", "over")
 MOST = 200
 _OPEN = [one.value for one in OPEN]
+_REPORTED = [one.value for one in (*UNDER_WAY, PlanState.DEPLOYED, PlanState.FAILED)]
 
 
 def plans(show: str = "", q: str = "", *, now: datetime) -> QuerySet[Plan]:
@@ -187,12 +188,12 @@ def _times_of(meant: Sequence[Plan]) -> dict[int, dict[str, datetime | None]]:
 
 
 def checks_since(workspace: Workspace, branch: str, since: datetime | None) -> list[Check]:
-    """Return the commands of a branch's newest plan with what was reported of them after ``since``, in three queries.
+    """Return what was reported after ``since`` of the newest plan of a branch that was approved, in three queries.
 
     A step that only began has no result; the final report comes last, because it ran every command again.
     """
     rows = PlanVersion.objects.filter(plan__handover__workspace=workspace, plan__handover__branch=branch)
-    version = rows.exclude(plan__state=PlanState.REJECTED.value).order_by("-plan", "-number").first()
+    version = rows.filter(plan__state__in=_REPORTED).order_by("-plan", "-number").first()
     if version is None:
         return []
     after = Q(at__gt=since) if since else Q()

@@ -14,7 +14,7 @@ from apps.approvals.domain.plans import Step
 from apps.approvals.domain.reports import Result
 from apps.approvals.domain.text import sha_of
 from apps.approvals.models import Comment, Decision, FinalReport, Plan, PlanVersion, StepReport
-from apps.approvals.selectors import checks_since, plan_view, plans, stage_facts_of, waiting_plans
+from apps.approvals.selectors import plan_view, plans, stage_facts_of, waiting_plans
 from apps.approvals.services.deciding import approve_plan, reject_plan, request_change
 from apps.approvals.services.deploying import finish_deploy, report_progress
 from apps.approvals.services.plans import comment_on_plan, create_plan, revise_plan
@@ -22,11 +22,8 @@ from apps.audit.models import AuditEvent
 from apps.core.errors import AlreadyDone
 from apps.core.permissions import Role
 from apps.handovers.adapters.filesystem import FilesystemDocumentStore
-from apps.handovers.domain.document import Check
 from apps.handovers.domain.stages import StageFacts
-from apps.handovers.services import prefilling
 from apps.handovers.services.archiving import archive_old
-from apps.handovers.services.prefilling import once
 from apps.handovers.services.scanning import scan_workspace
 from tests.factories.approvals import CODER, approved, draft, handover, person, plan, question
 from tests.factories.handovers import KEY, document, put, workspace_at
@@ -291,24 +288,6 @@ def test_a_deploy_whose_validation_failed_is_failed_and_may_be_posted_again() ->
     revise_plan(plan=made, draft=draft(), by=CODER, now=LATER)
     made.refresh_from_db()
     assert (made.state, made.versions.count()) == ("posted", 2)
-
-
-def test_a_new_handover_of_the_branch_begins_with_what_its_plan_reported_since_the_last_one() -> None:
-    made = approved()
-    where = (made.handover.workspace, "feature/cosine")
-    report_progress(plan=made, step=2, by=CODER, now=LATER)
-    assert checks_since(*where, NOW) == []
-    report_progress(plan=made, step=1, by=CODER, now=LATER, exit_status=1, output="E  assert 1\n\n1 failed\n")
-    assert checks_since(*where, NOW) == [Check("pytest -q tests/test_warmup.py", "exit status 1: 1 failed")]
-    results = (RESULTS[0], Result("pytest -q tests", 0))
-    finish_deploy(plan=made, results=results, by=CODER, now=LATER + timedelta(minutes=1))
-    assert once(checks_since(*where, NOW)) == (
-        Check("pytest -q tests/test_warmup.py", "exit status 0: 1 passed"),
-        Check("pytest -q tests", "exit status 0"),
-    )
-    assert checks_since(*where, LATER + timedelta(minutes=1)) == [], "that is in the last handover already"
-    assert checks_since(where[0], "another", None) == []
-    assert checks_since in prefilling._SUPPLIERS
 
 
 @pytest.mark.parametrize("moved", ["posted", "rejected", "expired"])
