@@ -1,12 +1,13 @@
-"""What plans tell the registry of handovers: which are in use, and how far the work on each is."""
+"""What plans tell the registry of handovers: which are in use, how far the work on each is, what was validated."""
 
 from collections.abc import Sequence
 
 from apps.approvals.models import Plan
-from apps.approvals.selectors import stage_facts_of
+from apps.approvals.selectors import checks_since, stage_facts_of
 from apps.core.clock import utcnow
 from apps.handovers.models import Handover
 from apps.handovers.services.archiving import holds_handovers
+from apps.handovers.services.prefilling import tells_checks
 from apps.handovers.services.stages import tells_stages
 
 
@@ -18,3 +19,4 @@ def plans_hold(handovers: Sequence[Handover]) -> dict[int, str]:
 
 
 tells_stages(stage_facts_of)
+tells_checks(checks_since)

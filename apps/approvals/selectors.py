@@ -8,15 +8,18 @@ from typing import Any
 
 from django.db.models import Q, QuerySet
 
-from apps.approvals.domain.reports import Result
-from apps.approvals.domain.states import OPEN, PlanState, Standing
+from apps.approvals.domain.reports import Result, verdict
+from apps.approvals.domain.states import OPEN, UNDER_WAY, PlanState, Standing
 from apps.approvals.domain.text import DiffLine, difference
 from apps.approvals.models import Decision, FinalReport, Plan, PlanVersion, Question, StepReport, standing_of
+from apps.handovers.domain.document import Check
 from apps.handovers.domain.stages import StageFacts
+from apps.workspaces.models import Workspace
 
 SHOWN = ("open", "expired", "over")
 MOST = 200
 _OPEN = [one.value for one in OPEN]
+_REPORTED = [one.value for one in (*UNDER_WAY, PlanState.DEPLOYED, PlanState.FAILED)]
 
 
 def plans(show: str = "", q: str = "", *, now: datetime) -> QuerySet[Plan]:
@@ -182,6 +185,23 @@ def _times_of(meant: Sequence[Plan]) -> dict[int, dict[str, datetime | None]]:
         }
         for plan in meant
     }
+
+
+def checks_since(workspace: Workspace, branch: str, since: datetime | None) -> list[Check]:
+    """Return what was reported after ``since`` of the newest plan of a branch that was approved, in three queries.
+
+    A step that only began has no result; the final report comes last, because it ran every command again.
+    """
+    rows = PlanVersion.objects.filter(plan__handover__workspace=workspace, plan__handover__branch=branch)
+    version = rows.filter(plan__state__in=_REPORTED).order_by("-plan", "-number").first()
+    if version is None:
+        return []
+    after = Q(at__gt=since) if since else Q()
+    commands = {number: step.command for number, step in enumerate(version.draft.steps, 1)}
+    steps = version.reports.filter(after, exit_status__isnull=False, step__in=commands).order_by("pk")
+    told = [Result(commands[one.step], one.exit_status or 0, one.output) for one in steps]
+    final = FinalReport.objects.filter(after, version=version).first()
+    return [Check(one.command, verdict(one)) for one in (*told, *(results_of(final) if final else ()))]
 
 
 def plan_as_json(plan: Plan, now: datetime) -> dict[str, Any]:

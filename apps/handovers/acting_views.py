@@ -13,7 +13,7 @@ from apps.handovers.models import SavedSearch
 from apps.handovers.screens.listing import Query
 from apps.handovers.screens.reading import handover_row
 from apps.handovers.selectors import live_pickup
-from apps.handovers.services.archiving import archive_old, restore
+from apps.handovers.services.archiving import Outcome, archive_old, restore
 from apps.handovers.services.pickups import GIVEN_BACK, pick_up, release
 from apps.handovers.wiring import document_store
 
@@ -92,6 +92,7 @@ def put_away(request: HttpRequest, pk: int) -> HttpResponse:
             messages.info(request, f"It was moved to {' and '.join(one.moved)}.")
         else:
             messages.error(request, one.error or f"It stays: {one.reason}.")
+        _tell_links(request, one)
     if not outcomes:
         messages.error(request, "It lies in no folder from which it could be moved.")
     return redirect("handovers:handover", pk=pk)
@@ -105,6 +106,12 @@ def bring_back(request: HttpRequest, pk: int) -> HttpResponse:
     try:
         outcome = restore(handover=handover_row(pk), store=document_store(), now=utcnow(), actor=actor)
         messages.info(request, f"It lies in {outcome.path} again.")
+        _tell_links(request, outcome)
     except SweepboardError as error:
         messages.error(request, str(error))
     return redirect("handovers:handover", pk=pk)
+
+
+def _tell_links(request: HttpRequest, outcome: Outcome) -> None:
+    for sentence in outcome.links:
+        messages.info(request, sentence)

@@ -170,7 +170,8 @@ class Pickup(models.Model):
 class CheckoutKey(models.Model):
     """What the index of one checkout says is current, as last read.
 
-    ``key`` is empty where `CLAUDE.md` is missing or names none; ``problem`` says why it could not be read.
+    ``key`` is empty where `CLAUDE.md` is missing or calls none current; ``mentions`` are the keys that it names
+    anywhere, each with its line, and empty where one is current. ``problem`` says why it could not be read.
     """
 
     workspace = models.ForeignKey("workspaces.Workspace", on_delete=models.CASCADE, related_name="checkout_keys")
@@ -179,6 +180,7 @@ class CheckoutKey(models.Model):
     is_main = models.BooleanField(default=False)
     key = models.CharField(max_length=200, blank=True)
     has_index = models.BooleanField(default=False)
+    mentions = models.JSONField(default=dict)
     problem = models.JSONField(default=dict)
     changed_at = models.DateTimeField()
 

@@ -22,7 +22,7 @@ from apps.core.permissions import Permission, requires
 from apps.handovers.desk import acting
 from apps.handovers.desk.places import Where
 from apps.handovers.models import CheckoutKey, Handover
-from apps.handovers.screens.drafting import Typed, sealed, unsealed, without_pending
+from apps.handovers.screens.drafting import Typed, sealed, unsealed, without_typed
 from apps.handovers.screens.rendering import rendered
 from apps.handovers.services.prefilling import Prefill
 from apps.handovers.services.writing import Written, preview
@@ -82,7 +82,7 @@ def _write_once(request: HttpRequest, checkout: CheckoutKey, typed: Typed) -> Ht
     if (before := _just_written(checkout, typed)) is not None:
         messages.info(request, f"{before.key} was written a moment ago with this focus; nothing was written again.")
         return redirect("handovers:handover", pk=before.pk)
-    prefill, who = without_pending(_prefill(checkout)), request.user.get_username()
+    prefill, who = without_typed(_prefill(checkout)), request.user.get_username()
     done = acting.written(_where(checkout), typed.wish, prefill, document_store(), utcnow(), who)
     return _written(request, checkout, done)
 
@@ -134,7 +134,7 @@ def _answer(
 ) -> HttpResponse:
     context: dict[str, Any] = {"checkout": checkout, "typed": typed, "wrong": wrong or {}, "refused": refused}
     if prefill is not None:
-        text, warnings = preview(wish=typed.wish, prefill=without_pending(prefill), now=utcnow())
+        text, warnings = preview(wish=typed.wish, prefill=without_typed(prefill), now=utcnow())
         context |= {"prefill": prefill, "sealed": sealed(prefill), "html": rendered(text), "warnings": warnings}
     context["missing"] = list(typed.missing)
     return render_page(request, TEMPLATE, context, partials=("preview",), status=status)

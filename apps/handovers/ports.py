@@ -116,6 +116,12 @@ class DocumentStore(Protocol):
     def recover(self, root: Path) -> list[str]:
         """Finish what a writer that died had begun; a sentence for each."""
 
+    def relink(self, checkout: Path, before: str, after: str) -> None:
+        """Put the path ``after`` for ``before`` into the checkout's `CLAUDE.md`; all else in it stays.
+
+        Both are relative to the checkout. ``NothingWritten`` where that cannot be: it is as it was.
+        """
+
     def move(self, source: Path, target: Path) -> None:
         """Move one document; ``Permanent`` where another one lies at the target. The same one twice becomes one."""
 

@@ -1,15 +1,18 @@
 """All reads of the registry."""
 
-from django.db.models import Q, QuerySet
+from collections.abc import Iterable, Sequence
+
+from django.db.models import Count, Q, QuerySet
 
 from apps.core.errors import Permanent
 from apps.handovers.domain.verifying import IndexFact, VerifyFacts
-from apps.handovers.models import CheckoutKey, Handover, Pickup, Version
+from apps.handovers.models import CheckoutKey, Handover, Mention, Pickup, Version
 from apps.slurm.models import Job
 from apps.sweeps.models import Run, Sweep
 from apps.workspaces.models import Workspace
 
 MOST = 50
+SHORTEST_SHA = 7
 _KEY_FINDINGS = ("two-files-one-key", "key-mismatch", "copies-differ")
 
 
@@ -31,8 +34,47 @@ def handovers_of_run(run: Run) -> QuerySet[Handover]:
 
 def handovers_of_job(job: Job) -> QuerySet[Handover]:
     """Return the handovers that name a job, whichever of its attempts."""
-    named = Handover.objects.filter(mentions__kind="job", mentions__name=job.job_id)
-    return named.filter(mentions__job__cluster=job.cluster).distinct().order_by("-date", "-pk")
+    named = Handover.objects.filter(mentions__kind="job", mentions__name=job.job_id, mentions__job__cluster=job.cluster)
+    return named.distinct().order_by("-date", "-pk")
+
+
+def numbers_naming_jobs(jobs: Iterable[Job]) -> dict[tuple[str, str], int]:
+    """Return by cluster and id of those jobs that handovers name how many do, in one query."""
+    wanted = {(job.cluster, job.job_id) for job in jobs}
+    rows = Mention.objects.filter(kind="job", name__in={job_id for _, job_id in wanted}).order_by()
+    counted = rows.values_list("job__cluster", "name").annotate(number=Count("handover", distinct=True))
+    return {(cluster, name): number for cluster, name, number in counted if (cluster, name) in wanted}
+
+
+def handovers_naming_branch(workspace: str, branch: str) -> QuerySet[Handover]:
+    """Return the handovers of other branches that name this one, newest first."""
+    named = Handover.objects.filter(workspace__name=workspace, mentions__kind="branch", mentions__name=branch)
+    return named.exclude(branch=branch).distinct().order_by("-date", "-pk")
+
+
+def handovers_of_commit(sha: str) -> QuerySet[Handover]:
+    """Return the handovers that name a commit, however much of its hash they write, newest first."""
+    names = [name for name in _commits_like([sha]) if _is_same(name, sha)]
+    found = Handover.objects.filter(mentions__kind="commit", mentions__name__in=names)
+    return found.distinct().order_by("-date", "-pk")
+
+
+def named_elsewhere(handover: Handover, shas: Sequence[str]) -> set[str]:
+    """Return those of the commits that another handover names too, in one query; none where none is asked for."""
+    others = list(_commits_like(shas).exclude(handover=handover)) if shas else []
+    return {sha for sha in shas if any(_is_same(sha, name) for name in others)}
+
+
+def _commits_like(shas: Iterable[str]) -> QuerySet[Mention, str]:
+    """The commits that begin as one of these does; between two names, which the index answers."""
+    begins = Q(pk=None)
+    for beginning in {sha[:SHORTEST_SHA] for sha in shas}:
+        begins |= Q(name__gte=beginning, name__lt=f"{beginning}g")
+    return Mention.objects.filter(begins, kind="commit").order_by().values_list("name", flat=True).distinct()
+
+
+def _is_same(one: str, other: str) -> bool:
+    return one.startswith(other) or other.startswith(one)
 
 
 def find_handovers(key: str, workspace: Workspace | None = None) -> list[Handover]:
@@ -74,7 +116,10 @@ def index_facts(workspace: Workspace, checkout: str = "") -> tuple[IndexFact, ..
     rows = CheckoutKey.objects.filter(workspace=workspace).order_by("-is_main", "path")
     rows = rows.filter(path=checkout) if checkout else rows
     return tuple(
-        IndexFact(f"{row.path}/CLAUDE.md", row.key, str(row.problem.get("sentence", "")), row.has_index) for row in rows
+        IndexFact(
+            f"{row.path}/CLAUDE.md", row.key, str(row.problem.get("sentence", "")), row.has_index, mentions=row.mentions
+        )
+        for row in rows
     )
 
 

@@ -11,6 +11,7 @@ urlpatterns = [
     path("handovers/searches/<int:pk>/forget", acting_views.forget_search, name="forget-search"),
     path("handovers/branch/<str:workspace>/<path:branch>", views.branch_page, name="branch"),
     re_path(r"^handovers/naming/(?P<kind>sweep|run|job)/(?P<pk>\d{1,15})$", views.naming_page, name="naming"),
+    re_path(r"^handovers/naming/commit/(?P<sha>[0-9a-f]{7,40})$", views.commit_page, name="naming-commit"),
     path("handovers/<int:pk>", views.handover_page, name="handover"),
     path("handovers/<int:pk>/raw", views.raw, name="raw"),
     path("handovers/<int:pk>/compare", views.compare_page, name="compare"),

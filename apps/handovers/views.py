@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.cache import never_cache
@@ -16,11 +17,18 @@ from apps.handovers.domain.stages import stage_of
 from apps.handovers.models import Content, Handover
 from apps.handovers.nudging import nudges
 from apps.handovers.screens.comparing import compared
-from apps.handovers.screens.listing import Query, choices, saved_searches, source_lines
+from apps.handovers.screens.listing import AT_ONCE, Page, Query, choices, page_number, saved_searches, source_lines
 from apps.handovers.screens.reading import handover_row, previous_of, reading, version_of
 from apps.handovers.screens.timeline import Taken, Written, timeline
 from apps.handovers.search.finding import Found, Hit, search
-from apps.handovers.selectors import find_handovers, handovers_of_job, handovers_of_run, handovers_of_sweep
+from apps.handovers.selectors import (
+    find_handovers,
+    handovers_naming_branch,
+    handovers_of_commit,
+    handovers_of_job,
+    handovers_of_run,
+    handovers_of_sweep,
+)
 from apps.handovers.services.reading import bytes_of
 from apps.handovers.services.stages import stage_facts
 from apps.slurm.models import Job
@@ -38,8 +46,10 @@ def handovers_page(request: HttpRequest) -> HttpResponse:
     view = Query.of(request.GET)
     if "open" in request.GET and (one := _meant(view.q)) is not None:
         return redirect("handovers:handover", pk=one.pk)
-    found = search(view.q, view.filters, typing=True)
-    context: dict[str, Any] = {"view": view, "found": found, "rows": _with_stages(found)}
+    number = page_number(request.GET.get("page", ""))
+    found = search(view.q, view.filters, typing=True, limit=AT_ONCE, offset=(number - 1) * AT_ONCE)
+    page = Page(number, found.more, view.encoded)
+    context: dict[str, Any] = {"view": view, "found": found, "rows": _with_stages(found), "page": page}
     details = htmx_of(request)
     if not details or details.history_restore_request or details.target != "handovers":
         context |= {"choices": choices(), "saved": saved_searches(request.user.get_username())}
@@ -92,17 +102,22 @@ def compare_page(request: HttpRequest, pk: int) -> HttpResponse:
 @require_safe
 @requires(Permission.VIEW_BOARD)
 def branch_page(request: HttpRequest, workspace: str, branch: str) -> HttpResponse:
-    """Who handed what to whom on one branch, the newest first, and where days passed without anything."""
-    rows = Handover.objects.filter(workspace__name=workspace, branch=branch).prefetch_related("pickups")
-    found = list(rows.order_by("-date", "-pk")[: MOST + 1])
-    if not found:
+    """Who handed what to whom on one branch, the newest first, and where days passed without anything.
+
+    Below stand the handovers of other branches that name it.
+    """
+    rows = Handover.objects.filter(workspace__name=workspace, branch=branch).select_related("workspace")
+    found = list(rows.prefetch_related("pickups").order_by("-date", "-pk")[: MOST + 1])
+    named = list(handovers_naming_branch(workspace, branch).select_related("workspace")[:MOST])
+    if not found and not named:
         raise Http404
-    told, facts = timeline([_written(row) for row in found[:MOST]]), stage_facts(found)
+    told, facts = timeline([_written(row) for row in found[:MOST]]), stage_facts([*found, *named])
     context = {
         "workspace": workspace,
         "branch": branch,
         "rows": [(row, moment, stage_of(facts[row.pk]).value) for row, moment in zip(found[:MOST], told, strict=True)],
         "more": len(found) > MOST,
+        "named": [(row, stage_of(facts[row.pk]).value) for row in named],
         "due": [one for one in nudges(utcnow()) if (one.workspace, one.branch) == (workspace, branch)],
     }
     return render_page(request, "handovers/branch.html", context)
@@ -127,6 +142,18 @@ def naming_page(request: HttpRequest, kind: str, pk: int) -> HttpResponse:
     else:
         job = get_object_or_404(Job, pk=pk)
         title, rows = f"job {job.job_id}", handovers_of_job(job)
+    return _naming(request, title, rows)
+
+
+@never_cache
+@require_safe
+@requires(Permission.VIEW_BOARD)
+def commit_page(request: HttpRequest, sha: str) -> HttpResponse:
+    """List the handovers that name a commit, the newest first."""
+    return _naming(request, f"commit {sha}", handovers_of_commit(sha))
+
+
+def _naming(request: HttpRequest, title: str, rows: QuerySet[Handover]) -> HttpResponse:
     found = list(rows.select_related("workspace", "superseded_by")[:MOST])
     facts = stage_facts(found)
     context = {"title": title, "rows": [(row, stage_of(facts[row.pk]).value) for row in found]}

@@ -142,3 +142,19 @@ def test_nothing_is_left_to_recover_after_a_whole_write(at: tuple[DocumentStore,
     store, _, main, other = at
     store.write(wish(main, other, main))
     assert store.recover(main) == []
+
+
+def test_a_path_in_an_index_is_put_anew_and_every_other_byte_stays(at: tuple[DocumentStore, Put, Path, Path]) -> None:
+    store, put, main, other = at
+    before, after = f"CLAUDE/{KEY}.md", f"CLAUDE/archive/{KEY}.md"
+    text = f"# Ours\r\n[seed]({before}), ./{before}.\n`{before}` x/{before} {before}.bak CLAUDE/{LATER}.md \xff"
+    put(main / "CLAUDE.md", text.encode("latin-1"))
+    put(other / "CLAUDE.md", b"theirs")
+    store.relink(main, before, after)
+    told = f"# Ours\r\n[seed]({after}), ./{after}.\n`{after}` x/{before} {before}.bak CLAUDE/{LATER}.md \xff"
+    assert store.index(main).data == told.encode("latin-1")
+    assert store.index(other).data == b"theirs"
+    store.relink(main, after, before)
+    assert store.index(main).data == text.encode("latin-1")
+    with pytest.raises(NothingWritten, match="still names"):
+        store.relink(main / "nowhere", before, after)

@@ -236,3 +236,54 @@ def test_a_journal_that_names_files_elsewhere_moves_nothing(homes: tuple[Path, P
     (main / "CLAUDE" / ".sweepboard-write-1.json").write_text(f'["x", [{put}]]')
     FilesystemDocumentStore().recover(main)
     assert victim.read_text() == "mine"
+
+
+MOVED = (f"CLAUDE/{KEY}.md", f"CLAUDE/archive/{KEY}.md")
+
+
+def test_what_somebody_wrote_into_an_index_while_a_path_was_put_anew_is_kept(homes: tuple[Path, Path]) -> None:
+    index = homes[1] / "CLAUDE.md"
+    index.write_text(f"Read {MOVED[0]}\n")
+    seen: list[str] = []
+
+    def meddle(step: str) -> None:
+        seen.append(step)
+        if len(seen) == 1:
+            index.write_text(f"Mine. Read {MOVED[0]}\n")
+
+    FilesystemDocumentStore(step=meddle).relink(homes[1], *MOVED)
+    assert index.read_text() == f"Mine. Read {MOVED[1]}\n"
+    assert left_over(homes[1]) == []
+
+
+def test_an_index_that_is_written_all_the_time_is_left_to_its_writer(homes: tuple[Path, Path]) -> None:
+    index = homes[1] / "CLAUDE.md"
+    index.write_text(f"Read {MOVED[0]}\n")
+
+    def meddle(step: str) -> None:
+        index.write_text(f"{index.read_text()}more\n")
+
+    with pytest.raises(NothingWritten, match="somebody is writing it all the time"):
+        FilesystemDocumentStore(step=meddle).relink(homes[1], *MOVED)
+    assert index.read_text() == f"Read {MOVED[0]}\nmore\nmore\nmore\n"
+    assert left_over(homes[1]) == []
+
+
+def test_no_path_is_put_into_an_index_that_is_a_link_nor_half_of_one_onto_a_full_disk(
+    homes: tuple[Path, Path], tmp_path: Path
+) -> None:
+    main, other = homes
+    (tmp_path / "elsewhere.md").write_text(f"Read {MOVED[0]}\n")
+    (other / "CLAUDE.md").unlink()
+    (other / "CLAUDE.md").symlink_to(tmp_path / "elsewhere.md")
+    with pytest.raises(NothingWritten, match="no regular file of its own"):
+        FilesystemDocumentStore().relink(other, *MOVED)
+    assert (tmp_path / "elsewhere.md").read_text() == f"Read {MOVED[0]}\n"
+
+    def full(step: str) -> None:
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(NothingWritten, match="No space left"):
+        FilesystemDocumentStore(step=full).relink(main, *MOVED)
+    assert (main / "CLAUDE.md").read_bytes() == OLD
+    assert left_over(main) == []

@@ -175,6 +175,27 @@ def test_a_dry_run_of_new_shows_the_document_and_writes_nothing(workspace: Works
     assert len(list((workspace.path / "CLAUDE").iterdir())) == 1
 
 
+def test_a_new_handover_lists_the_commands_of_the_last_one_without_their_results(
+    workspace: Workspace, folder: Path
+) -> None:
+    for place in ("glue", str(folder)):
+        _, said, err = call("new", place, "--focus", "x", "--next", "y", "--changed", "All tests pass", "--dry-run")
+        assert "| `pytest -q tests/unit` | — |" in said
+        assert "claim-without-proof" in err
+        told = ("--validated", "pytest -q tests/unit=9 passed")
+        _, said, err = call("new", place, "--focus", "x", "--next", "y", *told, "--dry-run")
+        assert "| `pytest -q tests/unit` | 9 passed |" in said
+        assert err == ""
+
+
+def test_verify_says_where_an_index_names_a_key_that_it_does_not_carry(workspace: Workspace, folder: Path) -> None:
+    for root, place in ((workspace.path, "glue"), (folder, str(folder))):
+        (root / "CLAUDE.md").write_text(f"# Ours\n\nThe seed of {KEY} must stay.\n")
+        status, said, _ = call("verify", KEY, place)
+        assert status == 1
+        assert f"CLAUDE.md names {KEY} in line 3, but not as its current handover." in said
+
+
 def test_a_second_pickup_has_a_status_of_its_own(workspace: Workspace) -> None:
     assert call("pickup", KEY, "glue", "--agent", "coder-1")[0] == 0
     assert call("pickup", KEY, "glue", "--agent", "coder-1")[0] == 0

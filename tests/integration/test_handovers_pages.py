@@ -15,6 +15,7 @@ from apps.handovers.models import Handover, Mention, Pickup, SavedSearch
 from apps.handovers.screens.comparing import compared
 from apps.handovers.screens.rendering import rendered
 from apps.handovers.screens.timeline import Taken, Written, timeline
+from tests.factories.handovers import KEY
 from tests.factories.moments import NOW
 from tests.factories.rows import JobFactory, RunFactory, SweepFactory, SyncPassFactory
 from tests.integration.test_handovers_search import COSINE, Write, edit, write
@@ -101,6 +102,13 @@ def test_markdown_reads_as_it_was_meant() -> None:
         '<span class="n">x</span>',
     ):
         assert told in html, told
+
+
+@pytest.mark.parametrize("folder", ["CLAUDE/", "./CLAUDE/", "CLAUDE/archive/", "", "archive/", "../"])
+def test_a_link_to_another_handover_leads_to_it_by_its_key_wherever_it_lies_now(folder: str) -> None:
+    html = str(rendered(f"[seed]({folder}{KEY}.md#pending) [other](src/{KEY}.md) [notes](CLAUDE/notes.md)"))
+    assert f'href="/handovers?q={KEY}&amp;open=1"' in html
+    assert html.count("href") == 1
 
 
 def test_a_question_is_answered_on_the_page_with_the_passage_marked(viewer: Client, write: Write) -> None:
@@ -209,6 +217,29 @@ def test_the_list_costs_the_same_for_two_and_for_fifty(
     assert Handover.objects.count() == 50
 
 
+@pytest.mark.parametrize("asked", [{"q": "cosine", "branch": "main"}, {"branch": "main"}])
+def test_pages_lead_on_and_back_with_every_filter_kept(viewer: Client, write: Write, asked: dict[str, str]) -> None:
+    made = [write(COSINE + str(number), branch="main", focus=f"look {number:02}") for number in range(45)]
+    address = "&amp;".join(f"{name}={value}" for name, value in asked.items())
+    seen: list[int] = []
+    for page, (earlier, following) in {1: (False, True), 2: (True, True), 3: (True, False)}.items():
+        text = viewer.get("/handovers", {**asked, "page": page}).content.decode()
+        seen += [one.pk for one in made if f'id="handover-{one.pk}"' in text]
+        assert (f'id="next" rel="next" href="/handovers?{address}&amp;page={page + 1}"' in text) is following
+        before = f"{address}&amp;page={page - 1}" if page > 2 else address
+        assert (f'id="earlier" rel="prev" href="/handovers?{before}"' in text) is earlier
+    assert sorted(seen) == [one.pk for one in made]
+    assert "Nothing more" in viewer.get("/handovers", {**asked, "page": "9"}).content.decode()
+
+
+@pytest.mark.parametrize("told", ["", "0", "-1", "x", "²", "9" * 50, "1.5"])
+def test_a_page_that_is_none_is_the_first(viewer: Client, write: Write, told: str) -> None:
+    write(COSINE, focus="the only one")
+    text = viewer.get("/handovers", {"page": told}).content.decode()
+    assert "the only one" in text
+    assert 'aria-label="Pages"' not in text
+
+
 def test_enter_on_a_key_opens_its_document_and_on_half_a_key_of_two_it_lists_both(viewer: Client, write: Write) -> None:
     one = write(COSINE, name="HO-20261001-0915-4fa1c2")
     write(COSINE, name="HO-20261001-0916-4fa1c3")
@@ -250,6 +281,58 @@ def test_what_a_handover_names_leads_back_to_it(viewer: Client, write: Write, ki
     assert "names it" in viewer.get(f"/handovers/naming/{kind}/{rows[kind].pk}").content.decode()
     assert viewer.get(f"/handovers/naming/{kind}/999999").status_code == 404
     assert viewer.get(f"/handovers/naming/agent/{rows[kind].pk}").status_code == 404
+
+
+def test_a_job_a_branch_and_a_commit_lead_to_the_handovers_that_name_them(
+    viewer: Client, write: Write, django_assert_num_queries: Any
+) -> None:
+    one, other = write("first", branch="main", focus="the first"), write("second", branch="main", focus="the second")
+    job, sha = JobFactory(job_id="77"), "0123abc" + "d" * 33
+    for owner, kind, name in (
+        (one, "branch", "fix/seed"), (one, "commit", sha[:9]), (one, "commit", "0123abcee"), (other, "commit", sha),
+    ):  # fmt: skip
+        Mention.objects.create(handover=owner, kind=kind, name=name)
+    Mention.objects.create(handover=one, kind="job", name="77", job=job)
+    text = viewer.get(f"/handovers/{one.pk}").content.decode()
+    for path in (f"naming/job/{job.pk}", "branch/glue/fix/seed", f"naming/commit/{sha[:9]}"):
+        assert f'href="/handovers/{path}"' in text, path
+        assert "the first" in viewer.get(f"/handovers/{path}").content.decode()
+    assert "naming/commit/0123abcee" not in text
+    assert "the second" in viewer.get(f"/handovers/naming/commit/{sha[:9]}").content.decode()
+    assert "No handover names it" in viewer.get("/handovers/naming/commit/fedcba9").content.decode()
+    with CaptureQueriesContext(connection) as few:
+        viewer.get(f"/handovers/{one.pk}")
+    for number in range(20):
+        Mention.objects.create(handover=one, kind="commit", name=f"{number:07x}")
+    with django_assert_num_queries(len(few)):
+        viewer.get(f"/handovers/{one.pk}")
+
+
+def test_a_branch_tells_which_handovers_of_other_branches_name_it(
+    viewer: Client, write: Write, django_assert_num_queries: Any
+) -> None:
+    write("first", branch="fix/seed", focus="of the branch")
+    naming = write("second", branch="main", focus="names the branch")
+    Mention.objects.create(handover=naming, kind="branch", name="fix/seed")
+    text = viewer.get("/handovers/branch/glue/fix/seed").content.decode()
+    assert text.index("of the branch") < text.index("Named in") < text.index("names the branch")
+    assert "Named in" not in viewer.get("/handovers/branch/glue/main").content.decode()
+    with CaptureQueriesContext(connection) as few:
+        viewer.get("/handovers/branch/glue/fix/seed")
+    for number in range(5):
+        write(f"more {number}", branch="fix/seed")
+        more = write(f"naming {number}", branch="main")
+        Mention.objects.create(handover=more, kind="branch", name="fix/seed")
+    with django_assert_num_queries(len(few)):
+        viewer.get("/handovers/branch/glue/fix/seed")
+
+
+def test_a_job_of_another_cluster_is_another_job(viewer: Client, write: Write) -> None:
+    one, here, there = write("x", focus="names two"), JobFactory(job_id="77"), JobFactory(job_id="78", cluster="other")
+    for job in (here, there):
+        Mention.objects.create(handover=one, kind="job", name=job.job_id, job=job)
+    namesake = JobFactory(job_id="77", cluster="other")
+    assert "No handover names it" in viewer.get(f"/handovers/naming/job/{namesake.pk}").content.decode()
 
 
 def test_the_page_shows_the_stage_the_boxes_the_decisions_and_what_it_names(viewer: Client, write: Write) -> None:

@@ -192,6 +192,20 @@ def test_the_newest_of_a_branch_is_current_and_the_older_one_says_by_which_it_is
     assert CheckoutKey.objects.get().key == KEY
 
 
+def test_a_key_in_the_prose_of_an_index_makes_no_handover_current(workspace: Workspace) -> None:
+    put(workspace.path, f"{KEY}.md", document(branch="main"))
+    put(workspace.path, f"{LATER}.md", document(LATER, branch="main"))
+    (workspace.path / "CLAUDE.md").write_text(f"# Ours\n\nThe seed of [{KEY}](CLAUDE/{KEY}.md) must stay.\n")
+    scan(workspace)
+    assert dict(Handover.objects.values_list("key", "state")) == {KEY: "superseded", LATER: "current"}
+    row = CheckoutKey.objects.get()
+    assert (row.key, row.mentions) == ("", {KEY: 3})
+    (workspace.path / "CLAUDE.md").write_text(f"# Ours\n\nHandover Key: {LATER}\nThe seed of {KEY} must stay.\n")
+    scan(workspace)
+    row.refresh_from_db()
+    assert (row.key, row.mentions) == (LATER, {})
+
+
 def test_a_document_of_a_worktree_without_a_branch_has_that_of_its_worktree(workspace: Workspace) -> None:
     other = worktree(workspace.path, "feature/warmup")
     put(other, f"{KEY}.md", "# Notes\n\nfree text")

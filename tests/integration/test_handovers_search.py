@@ -5,6 +5,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from apps.handovers.models import Content, Handover, SearchEntry, Version
 from apps.handovers.search.finding import Filters, search
@@ -167,3 +169,53 @@ def test_a_search_costs_few_queries_however_many_are_found(write: Write, django_
         write(COSINE + str(number))
     with django_assert_max_num_queries(6):
         assert len(search("cosine schedule").hits) == 20
+
+
+def pages(text: str, **options: Any) -> list[list[str]]:
+    """Every page from the first to the one that says that nothing follows."""
+    found: list[list[str]] = []
+    while len(found) < 20:
+        told = search(text, Filters(**options), offset=20 * len(found))
+        found.append([hit.handover.name for hit in told.hits])
+        if not told.more:
+            break
+    return found
+
+
+@pytest.mark.parametrize(
+    ("text", "options"), [("", {}), ("", {"branch": "b"}), ("cosine", {}), ("cosine", {"branch": "b"})]
+)
+def test_the_pages_together_show_each_handover_once(write: Write, text: str, options: dict[str, str]) -> None:
+    for number in range(110):
+        row = write(f"cosine {'schedule ' * (number % 5)}{number}", branch="b" if number < 90 else "c")
+        if number % 10 == 0:
+            edit(row, f"cosine again {number}")
+    told = pages(text, **options)
+    number = 90 if options else 110
+    assert [len(one) for one in told] == [20] * (number // 20) + [10]
+    assert len({name for one in told for name in one}) == number
+
+
+def test_pages_go_on_where_every_word_is_common_and_where_a_piece_of_a_key_is_asked_for(
+    write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(55):
+        write(f"cosine {number}", branch="b" if number % 2 else "c")
+    for asked in ("HO-2026", "ho-202611"):
+        told = pages(asked)
+        assert ([len(one) for one in told], len({name for one in told for name in one})) == ([20, 20, 15], 55)
+    monkeypatch.setattr("apps.handovers.search.finding.COMMON", 10)
+    monkeypatch.setattr("apps.handovers.search.finding.STEPS", (10, 30, 100))
+    assert [len(one) for one in pages("cosine")] == [20, 20, 15]
+    assert [len(one) for one in pages("cosine", branch="b")] == [20, 7]
+
+
+def test_a_later_page_costs_as_few_queries_as_the_first(write: Write, django_assert_num_queries: Any) -> None:
+    for number in range(70):
+        write(COSINE + str(number), branch="b")
+    for text, filters in (("cosine schedule", Filters()), ("cosine", Filters(branch="b")), ("", Filters(branch="b"))):
+        with CaptureQueriesContext(connection) as first:
+            assert len(search(text, filters).hits) == 20
+        for offset in (20, 40):
+            with django_assert_num_queries(len(first)):
+                assert len(search(text, filters, offset=offset).hits) == 20

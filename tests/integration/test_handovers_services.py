@@ -16,7 +16,7 @@ from apps.handovers.domain.index import pointer_in
 from apps.handovers.domain.parsing import parse
 from apps.handovers.domain.verifying import verify
 from apps.handovers.models import Handover, Version
-from apps.handovers.services import archiving
+from apps.handovers.services import archiving, prefilling
 from apps.handovers.services.archiving import Outcome, archive_old, restore
 from apps.handovers.services.pickups import pick_up, release_old
 from apps.handovers.services.prefilling import Prefill, prefill
@@ -120,6 +120,31 @@ def test_a_claim_without_a_command_and_its_result_is_warned_of(workspace: Worksp
     done = hand_over(workspace, wish=Wish("x", ("y",), changes=("All tests pass",)))
     assert [one.id for one in done.warnings] == ["claim-without-proof"]
     assert hand_over(workspace).warnings == ()
+
+
+def test_the_last_handovers_commands_are_carried_over_and_their_results_are_not(workspace: Workspace) -> None:
+    hand_over(workspace)
+    assert filled(workspace).checks == (Check("pytest -q", ""),)
+    claiming = Wish("x", ("y",), changes=("All tests pass",))
+    done = hand_over(workspace, wish=claiming, now=NOW + timedelta(days=1))
+    assert [one.id for one in done.warnings] == ["claim-without-proof", "check-without-result"]
+    anew = Wish("x", ("y",), checks=(Check("pytest -q", "14 passed"), Check("ruff check .", "clean")))
+    done = hand_over(workspace, wish=anew, now=NOW + timedelta(days=2))
+    assert done.warnings == ()
+    assert done.text.count("pytest -q") == 1
+    assert "| `pytest -q` | 14 passed |" in done.text
+
+
+def test_what_a_room_above_knows_of_validations_is_carried_over_and_a_failure_there_stops_nothing(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object) -> list[Check]:
+        raise RuntimeError("no")
+
+    hand_over(workspace)
+    told = [Check("pytest -q", "exit status 0: 14 passed")]
+    monkeypatch.setattr(prefilling, "_SUPPLIERS", [fails, lambda *_: told])
+    assert filled(workspace).checks == tuple(told)
 
 
 def test_two_handovers_of_one_moment_have_two_keys(workspace: Workspace) -> None:
@@ -263,6 +288,40 @@ def test_what_was_restored_stays_although_it_is_old(workspace: Workspace) -> Non
     assert [one.event for one in Version.objects.all()] == ["appeared", "moved", "moved"]
     with pytest.raises(Permanent, match="not in the archive"):
         restore(handover=Handover.objects.get(), store=STORE, now=NOW, actor="mia")
+
+
+def test_paths_in_the_indexes_of_its_checkouts_follow_a_document_into_the_archive_and_back(
+    workspace: Workspace,
+) -> None:
+    other = worktree(workspace.path, "feature/cosine")
+    key, citing = aged(40), aged(2, "bbbb11")
+    for root in (workspace.path, other):
+        put(root, f"{key}.md", document(key))
+        (root / "CLAUDE.md").write_text(f"# Ours\n\nThe seed of [{key}](CLAUDE/{key}.md) must stay.\n")
+    cited = put(workspace.path, f"{citing}.md", f"See CLAUDE/{key}.md")
+    indexes = [root / "CLAUDE.md" for root in (other, workspace.path)]
+    before = [index.read_text() for index in indexes]
+    trial = archive(workspace, dry_run=True)[key]
+    assert trial.links == tuple(f"{index} would name CLAUDE/archive/{key}.md." for index in indexes)
+    assert [index.read_text() for index in indexes] == before
+    done = archive(workspace)[key]
+    assert done.links == tuple(f"{index} names CLAUDE/archive/{key}.md now." for index in indexes)
+    told = f"# Ours\n\nThe seed of [{key}](CLAUDE/archive/{key}.md) must stay.\n"
+    assert [index.read_text() for index in indexes] == [told, told]
+    assert cited.read_text() == f"See CLAUDE/{key}.md"
+    restore(handover=Handover.objects.get(key=key), store=STORE, now=NOW, actor="mia")
+    assert [index.read_text() for index in indexes] == before
+
+
+def test_an_index_whose_path_cannot_follow_is_said_and_the_archive_goes_on(workspace: Workspace) -> None:
+    key = aged(40)
+    put(workspace.path, f"{key}.md", document(key))
+    (workspace.path / "notes.md").write_text(f"The seed of CLAUDE/{key}.md must stay.\n")
+    (workspace.path / "CLAUDE.md").symlink_to("notes.md")
+    done = archive(workspace)[key]
+    assert (len(done.moved), done.error) == (1, "")
+    assert f"still names CLAUDE/{key}.md: it is no regular file of its own" in done.links[0]
+    assert f"CLAUDE/{key}.md" in (workspace.path / "notes.md").read_text()
 
 
 def test_what_an_open_plan_uses_is_never_archived(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:

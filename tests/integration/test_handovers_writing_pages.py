@@ -1,5 +1,6 @@
 """Writing a handover on the web: what is prefilled, what is refused with a sentence, and that nothing typed is lost."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,9 @@ from tests.services.slurm_config import free_port
 from tests.services.together import together
 
 pytestmark = pytest.mark.django_db
-PREFILL = Prefill(Path("/w"), Path("/w"), branch="main", pending=(Box("rerun", False),))
+PREFILL = Prefill(
+    Path("/w"), Path("/w"), branch="main", pending=(Box("rerun", False),), checks=(Check("pytest -q", "12 passed"),)
+)
 
 
 @pytest.fixture
@@ -72,6 +75,8 @@ def test_a_checkout_is_chosen_and_the_form_begins_with_what_is_known(operator: C
     assert "[ ] Rerun the ablation" in text
     assert f"begins with what {KEY} left open" in text
     assert "Begin" in text  # the commit
+    assert ">pytest -q tests/unit =&gt;</textarea>" in text
+    assert f"run the commands of {KEY} anew" in text
 
 
 def test_without_any_checkout_the_page_says_when_one_comes(operator: Client) -> None:
@@ -99,6 +104,19 @@ def test_what_was_taken_out_of_the_open_items_stays_out(operator: Client, worksp
     assert content is not None
     assert "another" in content.text
     assert "Rerun the ablation" not in content.text
+
+
+def test_a_validation_that_was_carried_over_is_written_with_its_new_result_or_not_at_all(
+    operator: Client, workspace: Workspace
+) -> None:
+    told = Typed.begin(replace(PREFILL, checks=(Check("a => b", ""), Check("pytest", "=> ok"))), "mia")
+    assert told.validated == "a => b =>\npytest => → ok"
+    assert told.wish.checks == (Check("a => b", ""), Check("pytest", "→ ok"))
+    operator.post("/handovers/new", typed(validated="mypy => clean"))
+    content = Handover.objects.get(focus="the linear decay").content
+    assert content is not None
+    assert "| `mypy` | clean |" in content.text
+    assert "pytest -q tests/unit" not in content.text
 
 
 @pytest.mark.parametrize(("name", "why"), [("focus", "needs its focus"), ("next", "needs the next action")])

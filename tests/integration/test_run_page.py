@@ -9,9 +9,11 @@ from django.test import Client
 
 from apps.audit.models import AuditEvent
 from apps.core.permissions import Role
+from apps.handovers.models import Mention
 from apps.joblogs.models import LogFile
 from apps.pages.domain.logwindow import CHUNK
 from apps.pages.models import RunNote
+from tests.factories.approvals import handover
 from tests.factories.moments import NOW
 from tests.factories.pages import CAUSE, log_of, queries, text_of, whole_run
 from tests.factories.rows import (
@@ -141,6 +143,23 @@ def test_a_run_page_costs_the_same_for_two_attempts_and_for_fifty(operator: Clie
 
 
 # notes
+
+
+def test_an_attempt_leads_to_the_handovers_that_name_its_job(operator: Client) -> None:
+    run, one, other = RunFactory(), JobFactory(job_id="77"), JobFactory(job_id="78")
+    for job in (one, other):
+        RunLinkFactory(run=run, job=job)
+    for name in ("HO-20261101-0900-aaaa", "HO-20261102-0900-bbbb"):
+        Mention.objects.create(handover=handover(name, branch=name), kind="job", name="77", job=one)
+    elsewhere = JobFactory(job_id="78", cluster="other")
+    Mention.objects.create(handover=handover("HO-20261103-0900-cccc"), kind="job", name="78", job=elsewhere)
+    before = queries(operator, f"/runs/{run.pk}")
+    text = text_of(operator, f"/runs/{run.pk}")
+    assert f'id="named-job-{one.pk}" href="/handovers/naming/job/{one.pk}">2 handovers that name it' in text
+    assert f"named-job-{other.pk}" not in text
+    for number in range(10):
+        RunLinkFactory(run=run, job=JobFactory(job_id=f"9{number}"))
+    assert queries(operator, f"/runs/{run.pk}") == before
 
 
 def test_a_note_is_kept_edited_and_remembered(operator: Client) -> None:

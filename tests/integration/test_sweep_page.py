@@ -2,6 +2,7 @@
 
 import csv
 import io
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -10,9 +11,11 @@ import time_machine
 from django.test import Client
 
 from apps.core.permissions import Role
+from apps.handovers.models import Mention
 from apps.pages.models import Importance, SavedView
 from apps.pages.services.importances import ask_for_importance, drive_importance, unfinished_importances
 from apps.sweeps.models import Run, Sweep
+from tests.factories.approvals import handover
 from tests.factories.moments import NOW
 from tests.factories.pages import charted_sweep, queries, text_of
 from tests.factories.rows import (
@@ -20,6 +23,7 @@ from tests.factories.rows import (
     RunFactory,
     RunStatusFactory,
     SweepFactory,
+    WorkspaceFactory,
     both_sources_answered,
 )
 from tests.integration.conftest import client_of
@@ -71,6 +75,24 @@ def test_an_empty_sweep_says_why_and_what_next(operator: Client) -> None:
         "W&amp;B tells no parameters",
         "unknown: no job",
     ):
+        assert said in text, said
+
+
+def test_the_newest_five_handovers_stand_on_the_page_with_a_way_to_all(operator: Client) -> None:
+    sweep = SweepFactory()
+    assert "None does: a handover names a sweep" in text_of(operator, f"/sweeps/{sweep.pk}")
+    run, workspace = RunFactory(sweep=sweep), WorkspaceFactory()
+    made = []
+    for day in range(1, 8):
+        key, at = f"HO-202611{day:02}-0900-aaaa", datetime(2026, 11, day, 9, tzinfo=UTC)
+        made.append(handover(key, workspace=workspace, date=at, focus=f"look {day}", state="superseded"))
+        told = {"kind": "run", "run": run} if day % 2 else {"kind": "sweep", "sweep": sweep}
+        Mention.objects.create(handover=made[-1], name="x", **told)
+    text = text_of(operator, f"/sweeps/{sweep.pk}")
+    shown = [day for day in range(1, 8) if f'id="handover-{made[day - 1].pk}"' in text]
+    assert shown == [3, 4, 5, 6, 7]
+    assert text.index("look 7") < text.index("look 3")
+    for said in ("HO-20261107-0900-aaaa · superseded", "2026-11-07 09:00", f"/handovers/naming/sweep/{sweep.pk}"):
         assert said in text, said
 
 

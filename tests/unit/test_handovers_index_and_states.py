@@ -8,7 +8,15 @@ from hypothesis import strategies as st
 
 from apps.handovers.domain.changes import Event, Known, events_of
 from apps.handovers.domain.decoding import decode
-from apps.handovers.domain.index import BEGIN, END, Pointer, pointer_in, with_pointer, without_pointer
+from apps.handovers.domain.index import (
+    BEGIN,
+    END,
+    Pointer,
+    mentioned_in,
+    pointer_in,
+    with_pointer,
+    without_pointer,
+)
 from apps.handovers.domain.parsing import MARK, parse
 from apps.handovers.domain.states import Standing, State, states_of
 from apps.handovers.domain.verifying import Answer, IndexFact, VerifyFacts, overall, verify
@@ -74,6 +82,83 @@ def test_a_block_that_somebody_broke_is_left_and_a_new_one_is_put_above() -> Non
 def test_what_people_wrote_into_an_index_is_read_as_they_meant_it(text: str, key: str | None) -> None:
     found = pointer_in(text.encode())
     assert (found.key if found else None) == key
+
+
+SHAPES = [
+    f"# Handover Key: {KEY}\n",
+    f"# Handover {KEY}\n\nBranch: main\n",
+    f"- **Handover Key:** `{KEY}`\n- **Document:** [CLAUDE/{KEY}.md](CLAUDE/{KEY}.md)\n",
+    f"---\nhandover_key: {KEY}\n---\n",
+    f"Handover Key:{KEY}\n",
+    f"Handover Key = {KEY}\n",
+    f"Handover key: {KEY} on branch main\n",
+    f"Handover: {KEY} (branch `main`), focus: cosine\n",
+    f"**Branch:** `main` · **Handover:** `{KEY}`\n",
+    f"Current handover for feature/x: [warm restarts](./CLAUDE/{KEY}.md)\n",
+    f"The current handover is {KEY}.\n",
+    f"Current handover → CLAUDE/{KEY}.md\n",
+    f"Start here: CLAUDE/{KEY}.md\n",
+    f"Aktuelle Übergabe: {KEY}\n",
+    f"## Current handover\n\n{KEY}\n",
+    f"## Current handover\n\n- [{KEY}](CLAUDE/{KEY}.md) — warm restarts\n",
+    f"@CLAUDE/{KEY}.md\n",
+    f"| Key | Branch | Focus |\n|---|---|---|\n| {KEY} | main | cosine |\n",
+    f"| Branch | Current handover |\n|---|---|\n| main | `{KEY}` |\n",
+    f"We follow {LATER} in all that is about data.\n\nHandover Key: {KEY}\n",
+    f"## Previous handovers\n\n### Handover {LATER}\n\nKey: {LATER}\n\n## Now\n\nKey: {KEY}\n",
+]
+
+
+@pytest.mark.parametrize("text", SHAPES)
+def test_each_shape_of_a_header_or_an_index_line_is_the_pointer(text: str) -> None:
+    found = pointer_in(text.encode())
+    assert found is not None
+    assert (found.key, KEY in text.split("\n")[found.line - 1]) == (KEY, True)
+
+
+PROSE = [
+    f"The data fix of {KEY} must stay.\n",
+    f"The data fix is described in [{KEY}](CLAUDE/{KEY}.md) and must stay.\n",
+    f"See CLAUDE/{KEY}.md for how the current session ended.\n",
+    f"Read CLAUDE/{KEY}.md before you touch the loader.\n",
+    f"- Handover {KEY} says why the seed is fixed.\n",
+    f"- Why the seed is fixed: {KEY}\n",
+    f"Note: the handover {KEY} has the numbers.\n",
+    f"A key looks like this: {KEY}\n",
+    f"Handover keys have a form, such as {KEY}.\n",
+    f"The loader was changed as we decided in the long session of\n{KEY}.\n",
+    f"The loader was changed as we decided in the\ncurrent handover {KEY}.\n",
+    f"- {KEY}\n- {LATER}\n",
+    f"| Decision | Where |\n|---|---|\n| fixed seed | {KEY} |\n",
+    f"## Older handovers\n\nKey: {KEY}\n",
+]
+
+
+@pytest.mark.parametrize("text", PROSE)
+def test_prose_that_mentions_a_key_is_no_pointer(text: str) -> None:
+    assert pointer_in(text.encode()) is None
+    assert KEY in mentioned_in(text.encode())
+
+
+def test_keys_that_an_index_mentions_are_told_with_the_line_that_names_them_first() -> None:
+    text = f"# Ours\r\n\r\nWe follow {LATER}.\r\nAnd {KEY}, and {LATER} again.\r\n"
+    assert mentioned_in(text.encode()) == {LATER: 3, KEY: 4}
+    assert mentioned_in(b"") == {}
+
+
+def test_verify_tells_the_line_of_an_index_that_names_the_key_but_not_as_its_current_one() -> None:
+    told = [
+        IndexFact("/w/a/CLAUDE.md", "", mentions={LATER: 3, KEY: 9}),
+        IndexFact("/w/b/CLAUDE.md", "", mentions={LATER: 3}),
+        IndexFact("/w/c/CLAUDE.md", ""),
+    ]
+    lines = [verify(VerifyFacts(KEY, state="current", indexes=(fact,)))[3] for fact in told]
+    assert {line.answer for line in lines} == {Answer.FAIL}
+    assert [line.evidence for line in lines] == [
+        f"/w/a/CLAUDE.md names {KEY} in line 9, but not as its current handover.",
+        f"/w/b/CLAUDE.md names {LATER} in line 3, but not as its current handover.",
+        "/w/c/CLAUDE.md names no handover.",
+    ]
 
 
 def standing(name: str, days: float, **changes: object) -> Standing:

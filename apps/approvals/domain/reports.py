@@ -10,6 +10,7 @@ from apps.approvals.domain.errors import Refused
 from apps.approvals.domain.plans import LONGEST, Draft, check_exact, check_line
 
 MOST_RESULTS = 100  # of one final report
+LONGEST_VERDICT = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,13 @@ class Result:
     @property
     def passed(self) -> bool:
         return self.exit_status == 0
+
+
+def verdict(result: Result) -> str:
+    """Return a result in one line: how the command ended, and the last thing that it said."""
+    said = [line.strip() for line in result.output.splitlines() if line.strip()]
+    ended = f"exit status {result.exit_status}"
+    return f"{ended}: {said[-1][:LONGEST_VERDICT]}" if said else ended
 
 
 def missing_commands(draft: Draft, results: Iterable[Result]) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ it. Then the files get their names, documents before the indexes that point at t
 """
 
 import fcntl
+import hashlib
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -16,10 +17,11 @@ from pathlib import Path
 from apps.core.errors import Transient
 from apps.handovers.adapters.checkouts import checkouts_of
 from apps.handovers.adapters.journal import Journal, Put, hash_of, journals_of, read_journal, save_journal
-from apps.handovers.domain.index import with_pointer
+from apps.handovers.domain.index import with_path, with_pointer
 from apps.handovers.ports import FOLDER, IndexEdit, NothingWritten, Write
 
 LOCK_SECONDS = 10.0
+TRIES = 3
 ORPHAN_SECONDS = 3600
 _SUFFIX = ".swb-new"
 _KEPT = ".swb-old"
@@ -40,6 +42,33 @@ class DualWriter:
                 self._write(wish)
         except OSError as error:
             raise NothingWritten(_sentence(error)) from error
+
+    def relink(self, root: Path, path: Path, before: str, after: str) -> None:
+        """Put the path ``after`` for ``before`` into the index ``path``, or raise ``NothingWritten``."""
+        try:
+            with _lock(root):
+                self._recover(root)
+                if any(self._relinked(path, before, after) for _ in range(TRIES)):
+                    return
+        except OSError as error:
+            raise NothingWritten(f"{path} still names {before}: {error.strerror or error}.") from error
+        raise NothingWritten(f"{path} still names {before}: somebody is writing it all the time.")
+
+    def _relinked(self, path: Path, before: str, after: str) -> bool:
+        """Whether it is done; not where somebody changed the index meanwhile, whose words would be lost."""
+        if path.is_symlink() or not path.is_file():
+            raise NothingWritten(f"{path} still names {before}: it is no regular file of its own.")
+        data = path.read_bytes()
+        put = _stage(path, with_path(data, before, after), None)
+        try:
+            self._step(f"relink {path.name}")
+            if path.is_symlink() or hash_of(path) != hashlib.sha256(data).hexdigest():
+                return False
+            put.temporary.replace(path)
+        finally:
+            put.temporary.unlink(missing_ok=True)
+        _flush_folder(path.parent)
+        return True
 
     def recover(self, root: Path) -> list[str]:
         """Finish what writers that died had begun, unless one is at work now; what cannot be finished is said too."""

@@ -82,6 +82,9 @@ class FilesystemDocumentStore:
     def recover(self, root: Path) -> list[str]:
         return self._writer.recover(root)
 
+    def relink(self, checkout: Path, before: str, after: str) -> None:
+        self._writer.relink(checkouts_of(checkout)[0].path, checkout / INDEX, before, after)
+
     def move(self, source: Path, target: Path) -> None:
         move(source, target)
 

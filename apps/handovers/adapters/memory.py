@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from apps.core.errors import Permanent, Transient
-from apps.handovers.domain.index import with_pointer
+from apps.handovers.domain.index import with_path, with_pointer
 from apps.handovers.ports import (
     ARCHIVE,
     FOLDER,
@@ -79,6 +79,12 @@ class MemoryDocumentStore:
             self.put(document.path, document.data)
         for edit in wish.indexes:
             self.put(edit.path, with_pointer(self.files.get(edit.path, b""), edit.pointer, edit.document))
+
+    def relink(self, checkout: Path, before: str, after: str) -> None:
+        path = checkout / INDEX
+        if self.full or path not in self.files:
+            raise NothingWritten(f"{path} could not be written and still names {before}.")
+        self.put(path, with_path(self.files[path], before, after))
 
     def recover(self, root: Path) -> list[str]:
         return []

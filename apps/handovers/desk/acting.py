@@ -11,8 +11,9 @@ from apps.handovers.desk.reading import pick, refresh
 from apps.handovers.domain.age import ArchiveFacts, Dated, may_archive
 from apps.handovers.entries import Entry, Folder, read_folder
 from apps.handovers.ports import DocumentStore, WorkSource
-from apps.handovers.services.archiving import ANY_AGE, Outcome, archive_old, move_files
+from apps.handovers.services.archiving import ANY_AGE, Outcome, archive_old, restored_outcome
 from apps.handovers.services.archiving import restore as restore_row
+from apps.handovers.services.following import move_files, would_follow
 from apps.handovers.services.pickups import PickedUp, pick_up
 from apps.handovers.services.prefilling import Prefill, Previous, prefill
 from apps.handovers.services.writing import Wish, Written, write_handover
@@ -34,7 +35,7 @@ def _previous(folder: Folder, checkout: Path) -> Previous:
     same = [one for one in folder.entries if one.document is not None and here.branch in ("", one.branch)]
     if not same or same[0].document is None:
         return Previous()
-    return Previous(same[0].key, same[0].date, same[0].document.pending)
+    return Previous(same[0].key, same[0].date, same[0].document.pending, same[0].document.checks)
 
 
 def written(where: Where, wish: Wish, told: Prefill, store: DocumentStore, now: datetime, actor: str) -> Written:
@@ -79,11 +80,12 @@ def _archive_entry(
         archived=one.state == "archived",
     )
     decision = may_archive(facts, now, days)
+    places = [Path(path) for path, in_archive in one.files if not in_archive and decision.archive]
     if not decision.archive or dry_run:
-        return Outcome(one.key, one.path, decision.archive, decision.reason)
-    places = [Path(path) for path, in_archive in one.files if not in_archive]
-    moved, error = move_files(store, places, into_archive=True)
-    return Outcome(one.key, one.path, True, decision.reason, moved, error)
+        links = would_follow(store, places, into_archive=True)
+        return Outcome(one.key, one.path, decision.archive, decision.reason, links=links)
+    done = move_files(store, places, into_archive=True)
+    return Outcome(one.key, one.path, True, decision.reason, done.paths, done.error, done.links)
 
 
 def restored(where: Where, key: str, store: DocumentStore, now: datetime, actor: str) -> Outcome:
@@ -95,7 +97,7 @@ def restored(where: Where, key: str, store: DocumentStore, now: datetime, actor:
     places = [Path(path) for path, in_archive in one.files if in_archive]
     if not places:
         raise Permanent(f"{one.key} is not in the archive.")
-    moved, error = move_files(store, places, into_archive=False)
-    if error and not moved:
-        raise Permanent(error)
-    return Outcome(one.key, moved[0], False, "it was brought back from the archive", moved, error)
+    done = move_files(store, places, into_archive=False)
+    if done.error and not done.paths:
+        raise Permanent(done.error)
+    return restored_outcome(one.key, done)

@@ -160,5 +160,5 @@ def _index_facts(where: Where, folder: Folder) -> tuple[IndexFact, ...]:
     for one in folder.seen.indexes:
         if one.checkout.path.resolve() == where.checkout.resolve():
             told = one.file.problem.sentence if one.file.problem else ""
-            facts.append(IndexFact(str(one.file.path), one.key, told, one.file.data is not None))
+            facts.append(IndexFact(str(one.file.path), one.key, told, one.file.data is not None, one.mentions))
     return tuple(facts)

@@ -4,8 +4,9 @@ import re
 from dataclasses import dataclass, replace
 
 from apps.handovers.domain.header import clean
-from apps.handovers.domain.keys import Key, key_in
-from apps.handovers.domain.lines import lines_of
+from apps.handovers.domain.keys import key_in
+from apps.handovers.domain.lines import Line, lines_of
+from apps.handovers.domain.pointing import mentions_in, pointing_line
 
 BEGIN = "<!-- SWEEPBOARD:HANDOVER:BEGIN (this block is rewritten; write outside of it) -->"
 END = "<!-- SWEEPBOARD:HANDOVER:END -->"
@@ -13,8 +14,6 @@ _BEGIN = re.compile(rb"<!-- SWEEPBOARD:HANDOVER:BEGIN[^\r\n]{0,200}?-->")
 _END = re.compile(rb"<!-- SWEEPBOARD:HANDOVER:END -->")
 _BOM = b"\xef\xbb\xbf"
 _MARK = re.compile(rb"<!-- AGENT-GENERATED:[^\r\n]{0,300}(?:\r\n|\n|\r|$)")
-_WORDS = re.compile(r"handover|key|current|active|session|übergabe|CLAUDE/", re.IGNORECASE)
-_PAST = re.compile(r"\b(?:previous|prior|old(?:er)?|last|archived?|superseded|history|earlier|before)\b", re.IGNORECASE)
 _FIELD = re.compile(
     r"[\s>\-*|]*[*_`]{0,3}(?P<label>branch|focus|sha-256)[*_`]{0,3}\s*[:|]\s*(?P<value>[^|]*)", re.IGNORECASE
 )
@@ -39,34 +38,40 @@ class Pointer:
 def pointer_in(data: bytes) -> Pointer | None:
     """Return the handover that an index names as the current one: in our block, else in people's own words.
 
-    Of people's lines the first counts that says key, handover, current or the like; lines about earlier ones do not.
-    None where no key is named.
+    None where no line says that one is; prose that mentions a key says nothing about what is current.
     """
     span = _block(data)
     if span is not None:
         before = data[: span[0]].decode("utf-8", "replace")
-        found = _first(data[span[0] : span[1]].decode("utf-8", "replace"), anything=True)
+        found = _of_block(_text_lines(data[span[0] : span[1]]))
         offset = len(re.findall(r"\r\n|\n|\r", before))
         if found is not None:
             return replace(found, line=found.line + offset, ours=True)
+    lines = _text_lines(data)
+    told = pointing_line(lines)
+    return _pointer(told[0], lines, told[1]) if told else None
+
+
+def mentioned_in(data: bytes) -> dict[str, int]:
+    """Return the keys that an index names anywhere, each with its first line, for whoever misses the pointer."""
+    return mentions_in(_text_lines(data))
+
+
+def _text_lines(data: bytes) -> list[Line]:
     text = data.decode("utf-8", "replace").removeprefix("\ufeff")
-    return _first(text, anything=False) or _first(text, anything=True)
+    return [line for line in lines_of(text)[0][:_LINES] if line.is_text]
 
 
-def _first(text: str, *, anything: bool) -> Pointer | None:
-    lines = [line for line in lines_of(text)[0][:_LINES] if line.is_text]
-    for at, line in enumerate(lines):
-        key = key_in(line.text)
-        if key is None or _PAST.search(line.text) or not (anything or _WORDS.search(_without(line.text, key))):
-            continue
-        fields = _fields([one.text for one in lines[max(0, at - 6) : at + 7]])
-        branch, focus, sha256 = (fields.get(name, "") for name in ("branch", "focus", "sha-256"))
-        return Pointer(key.text, branch, focus, line.number, sha256=sha256)
-    return None
+def _of_block(lines: list[Line]) -> Pointer | None:
+    """Our own block has no prose: the first key in it is meant."""
+    found = ((at, key) for at, line in enumerate(lines) if (key := key_in(line.text)) is not None)
+    return next((_pointer(key.text, lines, at) for at, key in found), None)
 
 
-def _without(text: str, key: Key) -> str:
-    return text.replace(f"{key.text}.md", "").replace(key.text, "")
+def _pointer(key: str, lines: list[Line], at: int) -> Pointer:
+    fields = _fields([one.text for one in lines[max(0, at - 6) : at + 7]])
+    branch, focus, sha256 = (fields.get(name, "") for name in ("branch", "focus", "sha-256"))
+    return Pointer(key, branch, focus, lines[at].number, sha256=sha256)
 
 
 def _fields(lines: list[str]) -> dict[str, str]:
@@ -101,6 +106,16 @@ def with_pointer(data: bytes, pointer: Pointer, path: str) -> bytes:
     at = mark.end() if mark else head
     gap = b"" if at == 0 or data[:at].endswith((b"\n", b"\r", _BOM)) else newline
     return data[:at] + gap + block + newline + (newline if data[at:] else b"") + data[at:]
+
+
+def with_path(data: bytes, before: str, after: str) -> bytes:
+    """Return the index with the path ``after`` wherever exactly ``before`` stands, also as `./…`; all else stays.
+
+    Both are relative to the checkout. A longer path that ends or begins so is another file's.
+    """
+    path = re.escape(before.encode("utf-8", "surrogateescape"))
+    exact = re.compile(rb"(?<![\w./~-])(?P<here>\./)?" + path + rb"(?![\w/-]|\.\w)")
+    return exact.sub(lambda found: (found["here"] or b"") + after.encode("utf-8", "surrogateescape"), data)
 
 
 def without_pointer(data: bytes) -> bytes:

@@ -1,7 +1,7 @@
 """Answering for a handover, line by line: what is known, current, in the index, and still as it was handed over."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 
@@ -25,12 +25,16 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class IndexFact:
-    """What one `CLAUDE.md` says. ``key`` is empty where it names none, ``problem`` why it was not read."""
+    """What one `CLAUDE.md` says. ``key`` is empty where it calls none current, ``problem`` why it was not read.
+
+    ``mentions`` are the keys that it names anywhere, each with its line.
+    """
 
     path: str
     key: str
     problem: str = ""
     exists: bool = True
+    mentions: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,13 +114,19 @@ def _index(facts: VerifyFacts) -> Line:
     troubled = [one for one in facts.indexes if one.problem]
     if troubled:
         return Line("index", Answer.UNKNOWN, " ".join(one.problem for one in troubled))
-    return Line("index", Answer.FAIL, " ".join(_says(one) for one in facts.indexes[:3]))
+    return Line("index", Answer.FAIL, " ".join(_says(one, facts.key) for one in facts.indexes[:3]))
 
 
-def _says(one: IndexFact) -> str:
+def _says(one: IndexFact, wanted: str) -> str:
+    """What an index says instead; without a pointer the line that names the key, else the first that names any."""
     if not one.exists:
         return f"{one.path} is not there."
-    return f"{one.path} names {one.key}." if one.key else f"{one.path} names no handover."
+    if one.key:
+        return f"{one.path} names {one.key}."
+    if not one.mentions:
+        return f"{one.path} names no handover."
+    key = wanted if wanted in one.mentions else min(one.mentions, key=lambda key: one.mentions[key])
+    return f"{one.path} names {key} in line {one.mentions[key]}, but not as its current handover."
 
 
 def _content(facts: VerifyFacts) -> Line:

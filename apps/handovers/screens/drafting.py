@@ -38,8 +38,9 @@ class Typed:
 
     @classmethod
     def begin(cls, prefill: Prefill, who: str) -> "Typed":
-        """What stands there before anybody typed: the open items of the last handover, and who is logged in."""
-        return cls(author=who, pending="\n".join(f"[ ] {box.text}" for box in prefill.pending))
+        """What stands there before anybody typed: what was open and validated before, and who is logged in."""
+        pending = "\n".join(f"[ ] {box.text}" for box in prefill.pending)
+        return cls(author=who, validated="\n".join(map(_validated, prefill.checks)), pending=pending)
 
     @property
     def missing(self) -> dict[str, str]:
@@ -75,6 +76,11 @@ def _parted(line: str) -> tuple[str, str]:
     return (before.strip(), after.strip()) if sign else (line, "")
 
 
+def _validated(check: Check) -> str:
+    """Return a validation as it is typed; the arrow stands there also where the result is still to come."""
+    return f"{check.command} => {check.result.replace('=>', '→')}".rstrip()
+
+
 def _box(line: str) -> Box:
     found = _BOX.fullmatch(line)
     if found is None:
@@ -82,9 +88,9 @@ def _box(line: str) -> Box:
     return Box(found["text"].strip(), done=(found["mark"] or " ") in "xX")
 
 
-def without_pending(prefill: Prefill) -> Prefill:
-    """What was carried over stands in the field: whoever took a line out of it meant that."""
-    return replace(prefill, pending=())
+def without_typed(prefill: Prefill) -> Prefill:
+    """What was carried over stands in the fields: whoever took a line out of one meant that."""
+    return replace(prefill, pending=(), checks=())
 
 
 def sealed(prefill: Prefill) -> str:
@@ -107,6 +113,7 @@ def unsealed(text: str) -> Prefill | None:
         commits=tuple(Commit(**one) for one in told["commits"]),
         uncommitted=tuple(told["uncommitted"]),
         pending=tuple(Box(**one) for one in told["pending"]),
+        checks=tuple(Check(**one) for one in told.get("checks", ())),  # a form that is open since before has none
         previous=told["previous"],
         runs=tuple(told["runs"]),
         flags=tuple(told["flags"]),

@@ -16,6 +16,7 @@ from apps.workspaces.models import Workspace
 STATES = ("current", "superseded", "archived", "gone")
 MOST_CHOICES = 200
 LONGEST = 300  # signs of a query
+AT_ONCE, LAST_PAGE = 20, 100
 STALE = timedelta(minutes=5)
 
 
@@ -70,6 +71,34 @@ class Query:
     def encoded(self) -> str:
         """The query of an address that asks for the same."""
         return urlencode(self.items())
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page of what was found. ``address`` is the query without its number, so that every filter is kept."""
+
+    number: int
+    more: bool
+    address: str
+
+    @property
+    def earlier(self) -> str:
+        """The query of the page before; empty on the first one."""
+        return self._at(self.number - 1) if self.number > 1 else ""
+
+    @property
+    def next(self) -> str:
+        return self._at(self.number + 1) if self.more and self.number < LAST_PAGE else ""
+
+    def _at(self, number: int) -> str:
+        told = [self.address, f"page={number}" if number > 1 else ""]
+        return "&".join(filter(None, told))
+
+
+def page_number(told: str) -> int:
+    """Return the number of a page as the address has it; what is none is the first."""
+    number = int(told) if told.isascii() and told.isdigit() and len(told) < 6 else 1
+    return min(max(number, 1), LAST_PAGE)
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """What the page of one handover shows: the document, what is known of it, and what can be done."""
 
+import re
 from typing import Any
 
 from django.db.models import Prefetch
@@ -10,13 +11,14 @@ from apps.handovers.domain.stages import steps_of
 from apps.handovers.domain.verifying import overall, verify
 from apps.handovers.models import Content, Handover, Mention, Version
 from apps.handovers.screens.rendering import MOST, rendered
-from apps.handovers.selectors import live_pickup, verify_facts
+from apps.handovers.selectors import live_pickup, named_elsewhere, verify_facts
 from apps.handovers.services.reading import parsed
 from apps.handovers.services.stages import stage_facts
 from apps.links.models import RunLink
 
 ANSWERS = {"pass": "✓", "fail": "✗", "unknown": "?"}
 MOST_VERSIONS, MOST_NAMES = 50, 100
+_SHA = re.compile(r"[0-9a-f]{7,40}")
 
 
 def handover_row(pk: int) -> Handover:
@@ -50,7 +52,7 @@ def reading(handover: Handover, version: Version | None) -> dict[str, Any]:
         "version": version,
         **_document(content, handover.name),
         "versions": list(handover.versions.order_by("-pk")[:MOST_VERSIONS]),
-        "mentions": _mentions(handover),
+        **_named(handover),
         "pickup": live_pickup(handover),
         "lines": [(ANSWERS[line.answer.value], line) for line in lines],
         "verified": overall(lines).value,
@@ -67,6 +69,13 @@ def _document(content: Content | None, name: str) -> dict[str, Any]:
         "html": rendered(content.text),
         "cut": content.cut or len(content.text) > MOST,
     }
+
+
+def _named(handover: Handover) -> dict[str, Any]:
+    """What it names, and which of the commits in it other handovers name too."""
+    mentions = _mentions(handover)
+    shas = [one.name for one in mentions if one.kind == "commit" and _SHA.fullmatch(one.name)]
+    return {"mentions": mentions, "shared_commits": named_elsewhere(handover, shas)}
 
 
 def _mentions(handover: Handover) -> list[Mention]:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 import nh3
+from django.urls import reverse
 from django.utils.safestring import SafeString, mark_safe
 from markdown_it import MarkdownIt
 from markdown_it.renderer import RendererHTML
@@ -31,6 +32,7 @@ _ATTRIBUTES = {"a": {"href", "title"}, "ol": {"start"}, "span": {"class"}, **{f"
 _CLASS = re.compile(r"[a-z]{1,3}\d?")  # pygments' own
 _HEADING = re.compile(r"l\d+")
 _BOX = re.compile(r"<li>(<p>)?\[([ xX])\] ")
+_DOCUMENT = re.compile(r"(?:\./|\.\./){0,3}(?:CLAUDE/)?(?:archive/)?(?P<key>HO-[0-9A-Za-z-]{4,80})\.md(?:#\S{0,100})?")
 _SCHEMES = {"http", "https", "mailto"}
 
 
@@ -56,6 +58,9 @@ def _allowed(tag: str, name: str, value: str) -> str | None:
         return value if _CLASS.fullmatch(value) else None
     if name == "id":
         return value if _HEADING.fullmatch(value) else None
+    if name == "href" and (document := _DOCUMENT.fullmatch(value)):
+        # By its key it is found wherever it lies by now, in the archive too.
+        return f"{reverse('handovers:list')}?q={document['key']}&open=1"
     if name == "href" and not re.match(r"(?:https?:|mailto:|#l\d+$)", value, re.IGNORECASE):
         return None  # a path of the workspace leads nowhere on this server
     return value

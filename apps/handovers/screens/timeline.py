@@ -41,8 +41,8 @@ class Moment:
 
 def timeline(newest_first: Sequence[Written]) -> list[Moment]:
     """Return the moments in the same order; the next one is the handover that came after, the previous before."""
-    nexts = [None, *newest_first[:-1]]
-    befores = [*newest_first[1:], None]
+    nexts = [None, *newest_first][: len(newest_first)]
+    befores = [*newest_first, None][1:]
     return [_moment(one, later, earlier) for one, later, earlier in zip(newest_first, nexts, befores, strict=True)]
 
 

@@ -6,7 +6,7 @@ nobody who asks for 'training loss' wants the oldest of ten thousand.
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -76,39 +76,64 @@ class Hit:
 
 @dataclass(frozen=True)
 class Found:
-    """``total`` counts what was found, ``at_least`` says that there may be more; ``unknown`` are words nobody wrote."""
+    """``total`` counts what was found, ``at_least`` says that there may be more; ``unknown`` are words nobody wrote.
+
+    ``more`` says that another page follows these hits.
+    """
 
     hits: list[Hit] = field(default_factory=list)
     total: int = 0
     at_least: bool = False
     unknown: tuple[str, ...] = ()
+    more: bool = False
 
 
-def search(text: str, filters: Filters | None = None, *, typing: bool = False, limit: int = 20) -> Found:
+def search(
+    text: str, filters: Filters | None = None, *, typing: bool = False, limit: int = 20, offset: int = 0
+) -> Found:
     """Return the handovers that answer ``text`` best; without a word, the newest.
 
-    ``typing`` says that the last word may be unfinished.
+    ``typing`` says that the last word may be unfinished; ``offset`` are those of earlier pages.
     """
     filters = filters or Filters()
     rows = filters.on(Handover.objects.select_related("workspace", "superseded_by"))
     terms = terms_of(text, typing=typing)
-    by_key = _by_key(text, rows, limit)
+    end = offset + limit
+    if not terms and not text.strip():
+        return _newest(rows, offset, end)
+    by_key = _by_key(text, rows, end + 1)
     if not terms:
-        return _newest(rows, limit) if not text.strip() else Found(by_key, len(by_key))
-    found = _candidates(terms, filters.marks, rows, limit)
-    passing, more = _passing(found.scores, rows)
-    # Where words choose nothing, the order is that of time, and only what is shown is looked at.
-    hits = _ranked(passing[: 2 * limit if found.at_least else LOOKED_AT], found.weights)
+        return Found(by_key[offset:end], len(by_key), more=len(by_key) > end)
+    found = _candidates(terms, filters.marks, rows, end + 1)
+    passing, more = _passing(found.scores, rows, max(LOOKED_AT, 2 * end))
     named = {hit.handover.pk for hit in by_key}
-    every = by_key + [hit for hit in hits if hit.handover.pk not in named]
-    total = len({entry.handover for entry in passing} | named)
-    return Found(every[:limit], total, found.at_least or more, found.unknown)
+    # Where words choose nothing, the order is that of time, and only what is shown is looked at.
+    windows = _windows(passing, 2 * limit if found.at_least else LOOKED_AT, named)
+    hits = [*by_key[offset:end], *_ranked(windows, found.weights, offset - len(by_key), end - len(by_key))]
+    total = len(by_key) + sum(len({entry.handover for entry in window}) for window in windows)
+    at_least = found.at_least or more
+    return Found(hits, total, at_least, found.unknown, more=total > end or (more and len(hits) == limit))
 
 
-def _newest(rows: QuerySet[Handover], limit: int) -> Found:
-    found = list(rows.exclude(state="gone").select_related("content").order_by("-date", "-pk")[: limit + 1])
-    hits = [Hit(row, best_passage(row.content.text[:400] if row.content else "", (), {}), 0.0) for row in found[:limit]]
-    return Found(hits, len(hits), at_least=len(found) > limit)
+def _newest(rows: QuerySet[Handover], offset: int, end: int) -> Found:
+    listed = rows.exclude(state="gone").select_related("content").order_by("-date", "-pk")
+    found = list(listed[offset : end + 1])
+    shown, more = found[: end - offset], len(found) > end - offset
+    hits = [Hit(row, best_passage(row.content.text[:400] if row.content else "", (), {}), 0.0) for row in shown]
+    return Found(hits, offset + len(hits), at_least=more, more=more)
+
+
+def _windows(entries: Sequence[Entry], size: int, but: Collection[int]) -> list[list[Entry]]:
+    """Part the entries into windows, each ranked for itself, so that a page costs what it shows.
+
+    A handover of which an earlier window has a version has had its place there; ``but`` are those that have one anyway.
+    """
+    seen, windows = set(but), []
+    for start in range(0, len(entries), size):
+        window = [entry for entry in entries[start : start + size] if entry.handover not in seen]
+        seen |= {entry.handover for entry in window}
+        windows.append(window)
+    return windows
 
 
 def _by_key(text: str, rows: QuerySet[Handover], limit: int) -> list[Hit]:
@@ -177,7 +202,7 @@ def _of_common(
     found: Sequence[Entry] = []
     for step in STEPS:
         found = newest[:step] if newest and step <= COMMON else index.newest_with(terms, step, marks=marks)
-        if len(found) < step or len(_passing(dict.fromkeys(found, 1.0), rows)[0]) >= limit:
+        if len(found) < step or len(_passing(dict.fromkeys(found, 1.0), rows, max(LOOKED_AT, limit))[0]) >= limit:
             break
     return {**dict.fromkeys(found, 1.0), **dict.fromkeys(titled, IN_TITLE)}
 
@@ -187,10 +212,10 @@ def _weight(documents: int) -> float:
     return math.log(1 + 5_000 / max(1, documents))
 
 
-def _passing(scores: dict[Entry, float], rows: QuerySet[Handover]) -> tuple[list[Entry], bool]:
+def _passing(scores: dict[Entry, float], rows: QuerySet[Handover], enough: int = LOOKED_AT) -> tuple[list[Entry], bool]:
     """Return the entries whose handovers pass the filters, the best and of equal ones the newest first.
 
-    Where more pass than are looked at anyway, the rest is left, and the second value says that there may be more.
+    Where ``enough`` pass the rest is left, and the second value says that there may be more.
     """
     ordered = sorted(scores, key=lambda entry: (-scores[entry], -entry.number))
     if not rows.query.where:
@@ -200,24 +225,41 @@ def _passing(scores: dict[Entry, float], rows: QuerySet[Handover]) -> tuple[list
         batch = ordered[start : start + AT_ONCE]
         passing = set(rows.order_by().filter(pk__in={entry.handover for entry in batch}).values_list("pk", flat=True))
         found += [entry for entry in batch if entry.handover in passing]
-        if len(found) >= LOOKED_AT:
+        if len(found) >= enough:
             return found, start + AT_ONCE < len(ordered)
     return found, False
 
 
-def _ranked(entries: Sequence[Entry], weights: dict[Term, float]) -> list[Hit]:
+def _ranked(windows: Sequence[list[Entry]], weights: dict[Term, float], start: int, end: int) -> list[Hit]:
+    """Return the hits from place ``start`` to ``end``; only the windows that have those are looked at."""
+    meant: list[list[Entry]] = []
+    place = skipped = 0
+    for window in windows:
+        size = len({entry.handover for entry in window})
+        if place < end and place + size > start:
+            meant.append(window)
+        elif place + size <= start:
+            skipped += size
+        place += size
+    entries = [entry for window in meant for entry in window]
     handovers = Handover.objects.select_related("workspace", "superseded_by").in_bulk(
         {entry.handover for entry in entries}
     )
     texts = dict(Content.objects.filter(pk__in={entry.content for entry in entries}).values_list("pk", "text"))
+    hits = [hit for window in meant for hit in _best_of(window, handovers, texts, weights)]
+    return hits[max(0, start - skipped) : max(0, end - skipped)]
+
+
+def _best_of(
+    window: Sequence[Entry], handovers: dict[int, Handover], texts: dict[int, str], weights: dict[Term, float]
+) -> list[Hit]:
     best: dict[int, Hit] = {}
-    for place, entry in enumerate(entries):
-        handover = handovers[entry.handover]
-        hit = _hit(handover, entry, texts[entry.content], weights, place)
-        before = best.get(handover.pk)
+    for place, entry in enumerate(window):
+        hit = _hit(handovers[entry.handover], entry, texts[entry.content], weights, place)
+        before = best.get(entry.handover)
         # Of versions that say it equally well the newest counts.
         if before is None or (hit.score, not hit.older) > (before.score, not before.older):
-            best[handover.pk] = hit
+            best[entry.handover] = hit
     return sorted(best.values(), key=lambda hit: -hit.score)
 
 

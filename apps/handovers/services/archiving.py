@@ -8,10 +8,11 @@ from pathlib import Path
 import structlog
 
 from apps.audit.services import record
-from apps.core.errors import Permanent, SweepboardError
+from apps.core.errors import Permanent
 from apps.handovers.domain.age import ArchiveDecision, ArchiveFacts, Dated, may_archive
 from apps.handovers.models import CheckoutKey, DocumentFile, Handover, Pickup, Version
 from apps.handovers.ports import ARCHIVE, FOLDER, DocumentStore
+from apps.handovers.services.following import Moved, move_files, would_follow
 from apps.handovers.services.pickups import release_old
 from apps.handovers.services.scanning import scan_workspace
 from apps.workspaces.models import Workspace
@@ -30,7 +31,10 @@ def holds_handovers(hold: Hold) -> Hold:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What was, or would be, done with one handover. ``moved`` are the new paths, ``error`` what went wrong."""
+    """What was, or would be, done with one handover. ``moved`` are the new paths, ``error`` what went wrong.
+
+    ``links`` are sentences on the CLAUDE.md files that name its path: what was, would be or could not be changed.
+    """
 
     key: str
     path: str
@@ -38,6 +42,7 @@ class Outcome:
     reason: str
     moved: tuple[str, ...] = ()
     error: str = ""
+    links: tuple[str, ...] = ()
 
 
 def archive_old(
@@ -111,14 +116,17 @@ def _unreadable_indexes(workspace: Workspace) -> tuple[str, ...]:
 
 
 def _outcome(row: Handover, decision: ArchiveDecision, store: DocumentStore, actor: str, *, dry_run: bool) -> Outcome:
+    places = _places(row, archived=False) if decision.archive else []
     if not decision.archive or dry_run:
-        return Outcome(row.key, row.path, decision.archive, decision.reason)
-    moved, error = move_files(store, _places(row, archived=False), into_archive=True)
-    if moved:
-        record(type="handover.archived", actor=actor, subject=row.key, reason=decision.reason, moved=list(moved))
-    if error:
-        log.warning("handovers.archive.failed", key=row.key, error=error)
-    return Outcome(row.key, row.path, True, decision.reason, moved, error)
+        links = would_follow(store, places, into_archive=True)
+        return Outcome(row.key, row.path, decision.archive, decision.reason, links=links)
+    done = move_files(store, places, into_archive=True)
+    if done.paths:
+        told = {"moved": list(done.paths), "links": list(done.links)}
+        record(type="handover.archived", actor=actor, subject=row.key, reason=decision.reason, **told)
+    if done.error:
+        log.warning("handovers.archive.failed", key=row.key, error=done.error)
+    return Outcome(row.key, row.path, True, decision.reason, done.paths, done.error, done.links)
 
 
 def _places(row: Handover, *, archived: bool) -> list[Path]:
@@ -126,32 +134,20 @@ def _places(row: Handover, *, archived: bool) -> list[Path]:
     return [Path(path) for path in files.order_by("path").values_list("path", flat=True)]
 
 
-def move_files(store: DocumentStore, places: Iterable[Path], *, into_archive: bool) -> tuple[tuple[str, ...], str]:
-    """Move the copies of a document; return their new paths, and what went wrong with the last one that stayed."""
-    moved, error = [], ""
-    for path in places:
-        target = path.parent / ARCHIVE / path.name if into_archive else _home(path) / path.name
-        try:
-            store.move(path, target)
-            moved.append(str(target))
-        except SweepboardError as problem:
-            error = str(problem)
-    return tuple(moved), error
-
-
-def _home(path: Path) -> Path:
-    """The `CLAUDE/` folder above a path in the archive, however deep it lies there."""
-    return next((folder for folder in path.parents if folder.name == FOLDER), path.parent.parent)
-
-
 def restore(*, handover: Handover, store: DocumentStore, now: datetime, actor: str) -> Outcome:
     """Bring a handover back from the archive; ``Permanent`` where it is not there, or something else took its place."""
     places = _places(handover, archived=True)
     if not places:
         raise Permanent(f"{handover.key} is not in the archive.")
-    moved, error = move_files(store, places, into_archive=False)
-    if error and not moved:
-        raise Permanent(error)
-    record(type="handover.restored", actor=actor, subject=handover.key, moved=list(moved))
+    done = move_files(store, places, into_archive=False)
+    if done.error and not done.paths:
+        raise Permanent(done.error)
+    told = {"moved": list(done.paths), "links": list(done.links)}
+    record(type="handover.restored", actor=actor, subject=handover.key, **told)
     scan_workspace(workspace=handover.workspace, store=store, now=now)
-    return Outcome(handover.key, moved[0], False, "it was brought back from the archive", moved, error)
+    return restored_outcome(handover.key, done)
+
+
+def restored_outcome(key: str, done: Moved) -> Outcome:
+    reason = "it was brought back from the archive"
+    return Outcome(key, done.paths[0], False, reason, done.paths, done.error, done.links)

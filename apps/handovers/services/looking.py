@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from apps.handovers.domain.document import Finding
-from apps.handovers.domain.index import Pointer, pointer_in
+from apps.handovers.domain.index import Pointer, mentioned_in, pointer_in
 from apps.handovers.ports import Checkout, DocumentStore, FoundDocument, IndexFile
 
 
@@ -17,6 +17,11 @@ class SeenIndex:
     @property
     def key(self) -> str:
         return self.pointer.key if self.pointer else ""
+
+    @property
+    def mentions(self) -> dict[str, int]:
+        """The keys that it names without calling one current."""
+        return mentioned_in(self.file.data) if self.file.data and self.pointer is None else {}
 
 
 @dataclass

@@ -162,6 +162,7 @@ def _index_values(one: SeenIndex, seen: Seen) -> dict[str, object]:
         "is_main": one.checkout.is_main,
         "key": one.key[:200],
         "has_index": one.file.data is not None,
+        "mentions": one.mentions,
         "problem": problem.as_json() if problem else {},
     }
 

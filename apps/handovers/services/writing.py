@@ -16,7 +16,7 @@ from apps.handovers.domain.parsing import parse_text
 from apps.handovers.domain.writing import Draft, startup_prompt, write
 from apps.handovers.models import Handover
 from apps.handovers.ports import ARCHIVE, FOLDER, INDEX, DocumentStore, IndexEdit, NewDocument, Write
-from apps.handovers.services.prefilling import Prefill
+from apps.handovers.services.prefilling import Prefill, once
 from apps.handovers.services.scanning import scan_workspace
 from apps.workspaces.models import Workspace
 
@@ -64,7 +64,7 @@ def draft_for(*, wish: Wish, prefill: Prefill, key: str, now: datetime) -> Draft
         spec=wish.spec,
         changes=wish.changes,
         commits=prefill.commits,
-        checks=wish.checks,
+        checks=once((*prefill.checks, *wish.checks)),
         pending=_once((*prefill.pending, *wish.pending)),
         decisions=wish.decisions,
         uncommitted=prefill.uncommitted,

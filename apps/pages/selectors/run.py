@@ -16,7 +16,7 @@ from apps.checkpoints.models import Checkpoint, RunConfig, Verification
 from apps.flags.history import Moment, moment_of
 from apps.flags.models import SEVERITY_ORDER, Flag, RunStatus
 from apps.handovers.models import Handover
-from apps.handovers.selectors import handovers_of_run
+from apps.handovers.selectors import handovers_of_run, numbers_naming_jobs
 from apps.links.selectors import LinkedJob, jobs_of_runs, left_at
 from apps.memory.keys import CHECKPOINTING, LENGTH, PRECISION, Setting, find
 from apps.pages.domain.batch import BatchArithmetic, arithmetic
@@ -51,13 +51,17 @@ class Checkpoints:
 
 @dataclass(frozen=True)
 class RunPage:
-    """What is known of a run. ``status`` is None for one that was never judged."""
+    """What is known of a run. ``status`` is None for one that was never judged.
+
+    ``jobs_named`` tells by cluster and id how many handovers name a job.
+    """
 
     run: Run
     status: RunStatus | None
     flags: list[Flag]
     past_flags: list[Flag]
     attempts: list[LinkedJob]
+    jobs_named: dict[tuple[str, str], int]
     life: RunLife
     progress: list[SourceProgress]
     logs: list[RunLog]
@@ -77,6 +81,11 @@ class RunPage:
     @property
     def drifted(self) -> list[ConfigRow]:
         return [row for row in self.config if row.mark == "changed"]
+
+    @property
+    def named_attempts(self) -> list[tuple[LinkedJob, int]]:
+        """Each attempt with the number of handovers that name its job."""
+        return [(one, self.jobs_named.get((one.job.cluster, one.job.job_id), 0)) for one in self.attempts]
 
     @property
     def most_memory(self) -> int | None:
@@ -106,6 +115,7 @@ def run_page(run: Run, *, all_notes: bool = False) -> RunPage:
         flags=sorted(own.standing(), key=lambda one: (SEVERITY_ORDER.get(one.severity, 9), one.rule)),
         past_flags=list(own.over().order_by("-opened_at")[:MOST_PAST]),
         attempts=attempts,
+        jobs_named=numbers_naming_jobs(one.job for one in attempts),
         life=life_of(run, attempts, seen=_states_seen(run)),
         progress=progress_by_source(run, traces),
         logs=logs,

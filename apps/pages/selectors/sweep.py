@@ -9,6 +9,8 @@ from apps.audit.selectors import Freshness, freshness
 from apps.board.domain import BoardRow
 from apps.board.selectors import followed, rows_of
 from apps.flags.models import SEVERITY_ORDER, Flag, RunStatus
+from apps.handovers.models import Handover
+from apps.handovers.selectors import handovers_of_sweep
 from apps.links.selectors import agent_jobs
 from apps.pages.domain.tables import Parameter, parameter_space
 from apps.pages.models import SavedView
@@ -16,6 +18,7 @@ from apps.slurm.models import Job
 from apps.sweeps.models import Run, Sweep, SweepAgent
 
 MOST_AGENTS = 200
+MOST_HANDOVERS = 5
 CALMEST = ("healthy", "wait", "done", "none", "")
 
 
@@ -24,7 +27,7 @@ class SweepPage:
     """``row`` is the sweep as the board shows it; ``verdicts`` counts its runs by their next action, urgent first.
 
     ``flags`` are those on the sweep as a whole; its runs' stand in ``row.badges``. ``jobs`` are the last attempts of
-    the agents' jobs, the newest first.
+    the agents' jobs, the newest first; ``handovers`` are the newest that name it or one of its runs.
     """
 
     sweep: Sweep
@@ -35,6 +38,7 @@ class SweepPage:
     jobs: list[Job]
     verdicts: list[tuple[str, int]]
     flags: list[Flag]
+    handovers: list[Handover]
     sources: list[Freshness]
 
     @property
@@ -73,6 +77,7 @@ def sweep_page(sweep: Sweep) -> SweepPage:
         jobs=sorted(last.values(), key=lambda job: job.submit_at, reverse=True),
         verdicts=_verdicts(sweep),
         flags=_flags(sweep),
+        handovers=list(handovers_of_sweep(sweep)[:MOST_HANDOVERS]),
         sources=_sources(sweep, sources, {job.cluster for job in jobs}),
     )
 

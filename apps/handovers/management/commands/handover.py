@@ -203,6 +203,8 @@ or somebody else had picked it up before (pickup)."""
         for one in outcomes:
             what = one.error or (deed if one.archive or one.moved else "stays")
             out.write(plain(f"{one.key:28}{what}: {one.reason}"))
+            for sentence in one.links:
+                out.write(plain(f"{'':28}{sentence}"))
         if self.options["as_json"]:
             moved = {one.key for one in outcomes if one.archive or one.moved}
             for entry in reading.listed(where, self.store, self.now, self.limit):
