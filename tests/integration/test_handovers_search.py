@@ -167,3 +167,33 @@ def test_a_search_costs_few_queries_however_many_are_found(write: Write, django_
         write(COSINE + str(number))
     with django_assert_max_num_queries(6):
         assert len(search("cosine schedule").hits) == 20
+
+
+@pytest.mark.parametrize("rare", [True, False], ids=["few-have-the-word", "all-have-it"])
+def test_every_hit_is_reached_page_by_page_and_none_comes_twice(
+    write: Write, rare: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("apps.handovers.search.finding.LOOKED_AT", 4)
+    if not rare:
+        monkeypatch.setattr("apps.handovers.search.finding.COMMON", 5)
+    wanted = {write(f"# HO\n## Notes\n- {'word ' * number}cosine of {number}\n").pk for number in range(15)}
+    first = write("# HO\n- linear\n")
+    edit(Handover.objects.get(pk=min(wanted)), "# HO\n- cosine anew\n")
+    found: list[int] = []
+    for page in range(10):
+        told = search("cosine", after=page * 3, limit=3)
+        found += [hit.handover.pk for hit in told.hits]
+        assert told.hits
+        if not told.more:
+            break
+    assert sorted(found) == sorted(wanted)
+    assert first.pk not in found
+    assert [hit.handover.pk for hit in search("cosine", after=0, limit=15).hits] == found
+    assert search("cosine", after=10**6, limit=3).hits == []
+
+
+def test_pieces_of_keys_come_page_by_page_as_well(write: Write) -> None:
+    made = [write("x").pk for _ in range(5)]
+    pages = [search("HO-2026", after=after, limit=2) for after in (0, 2, 4)]
+    assert [hit.handover.pk for page in pages for hit in page.hits] == made[::-1]
+    assert [page.more for page in pages] == [True, True, False]

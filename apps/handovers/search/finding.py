@@ -7,7 +7,7 @@ nobody who asks for 'training loss' wants the oldest of ten thousand.
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from django.db.models import Q, QuerySet
@@ -76,26 +76,36 @@ class Hit:
 
 @dataclass(frozen=True)
 class Found:
-    """``total`` counts what was found, ``at_least`` says that there may be more; ``unknown`` are words nobody wrote."""
+    """``total`` counts what was found, ``at_least`` says that there may be more; ``unknown`` are words nobody wrote.
+
+    ``more`` says that hits follow behind these.
+    """
 
     hits: list[Hit] = field(default_factory=list)
     total: int = 0
     at_least: bool = False
     unknown: tuple[str, ...] = ()
+    more: bool = False
 
 
-def search(text: str, filters: Filters | None = None, *, typing: bool = False, limit: int = 20) -> Found:
+def search(
+    text: str, filters: Filters | None = None, *, typing: bool = False, limit: int = 20, after: int | None = None
+) -> Found:
     """Return the handovers that answer ``text`` best; without a word, the newest.
 
-    ``typing`` says that the last word may be unfinished.
+    ``typing`` says that the last word may be unfinished. ``after`` asks for one of several pages: the hits behind so
+    many, in an order that is the same for every page.
     """
     filters = filters or Filters()
     rows = filters.on(Handover.objects.select_related("workspace", "superseded_by"))
     terms = terms_of(text, typing=typing)
-    by_key = _by_key(text, rows, limit)
+    deepest = limit if after is None else after + limit + 1
+    by_key = _by_key(text, rows, deepest)
     if not terms:
-        return _newest(rows, limit) if not text.strip() else Found(by_key, len(by_key))
-    found = _candidates(terms, filters.marks, rows, limit)
+        return _newest(rows, limit) if not text.strip() else _part(Found(by_key, len(by_key)), after, limit)
+    found = _candidates(terms, filters.marks, rows, deepest)
+    if after is not None:
+        return _part(_deep(found, by_key, rows, deepest), after, limit)
     passing, more = _passing(found.scores, rows)
     # Where words choose nothing, the order is that of time, and only what is shown is looked at.
     hits = _ranked(passing[: 2 * limit if found.at_least else LOOKED_AT], found.weights)
@@ -103,6 +113,27 @@ def search(text: str, filters: Filters | None = None, *, typing: bool = False, l
     every = by_key + [hit for hit in hits if hit.handover.pk not in named]
     total = len({entry.handover for entry in passing} | named)
     return Found(every[:limit], total, found.at_least or more, found.unknown)
+
+
+def _deep(found: "_Candidates", by_key: list[Hit], rows: QuerySet[Handover], deepest: int) -> Found:
+    """Return at least the first ``deepest`` hits, where there are so many.
+
+    Candidates are held against each other ``LOOKED_AT`` at a time, so that a deeper look leaves those above in place.
+    """
+    passing, more = _passing(found.scores, rows, enough=4 * deepest)
+    every = {hit.handover.pk: hit for hit in by_key}
+    for start in range(0, len(passing), LOOKED_AT):
+        if len(every) >= deepest:
+            break
+        for hit in _ranked(passing[start : start + LOOKED_AT], found.weights):
+            every.setdefault(hit.handover.pk, hit)
+    total = len({entry.handover for entry in passing} | {hit.handover.pk for hit in by_key})
+    return Found(list(every.values()), total, found.at_least or more, found.unknown)
+
+
+def _part(found: Found, after: int | None, limit: int) -> Found:
+    begins = after or 0
+    return replace(found, hits=found.hits[begins : begins + limit], more=len(found.hits) > begins + limit)
 
 
 def _newest(rows: QuerySet[Handover], limit: int) -> Found:
@@ -187,10 +218,12 @@ def _weight(documents: int) -> float:
     return math.log(1 + 5_000 / max(1, documents))
 
 
-def _passing(scores: dict[Entry, float], rows: QuerySet[Handover]) -> tuple[list[Entry], bool]:
+def _passing(
+    scores: dict[Entry, float], rows: QuerySet[Handover], *, enough: int = LOOKED_AT
+) -> tuple[list[Entry], bool]:
     """Return the entries whose handovers pass the filters, the best and of equal ones the newest first.
 
-    Where more pass than are looked at anyway, the rest is left, and the second value says that there may be more.
+    Where ``enough`` pass, the rest is left, and the second value says that there may be more.
     """
     ordered = sorted(scores, key=lambda entry: (-scores[entry], -entry.number))
     if not rows.query.where:
@@ -200,7 +233,7 @@ def _passing(scores: dict[Entry, float], rows: QuerySet[Handover]) -> tuple[list
         batch = ordered[start : start + AT_ONCE]
         passing = set(rows.order_by().filter(pk__in={entry.handover for entry in batch}).values_list("pk", flat=True))
         found += [entry for entry in batch if entry.handover in passing]
-        if len(found) >= LOOKED_AT:
+        if len(found) >= enough:
             return found, start + AT_ONCE < len(ordered)
     return found, False
 
