@@ -6,6 +6,7 @@ app_name = "board"
 urlpatterns = [
     path("", views.board_page, name="board"),
     path("board/updates", views.updates, name="updates"),
+    path("board/questions", views.questions_strip, name="questions"),
     path("board/active-sweeps.md", views.active_sweeps_text, name="active-sweeps"),
     path("inbox", waiting_views.waiting_page, name="inbox"),
     path("inbox/changes", waiting_views.changes, name="inbox-changes"),

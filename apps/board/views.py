@@ -3,12 +3,14 @@
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
+from django.utils.functional import SimpleLazyObject
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from apps.audit.selectors import revision
 from apps.board import report, selectors
+from apps.board.asked import Asked, asked
 from apps.board.presenters import Row, columns, present_rows, source_lines
 from apps.board.view import BoardView
 from apps.core.clock import utcnow
@@ -31,6 +33,7 @@ def board_page(request: HttpRequest) -> HttpResponse:
     context = _context(view)
     if details.target != "board" or details.history_restore_request:
         context["nudges"] = nudges(context["now"])
+        context["asked"] = SimpleLazyObject(asked)  # asked for only where somebody may answer
     response = render_page(request, TEMPLATE, context, partials=("board",))
     if details.target == "board" and details.current_url_abs_path != view.url():
         response["HX-Push-Url"] = view.url()  # without the empty fields of the filter's form
@@ -48,15 +51,30 @@ def updates(request: HttpRequest) -> HttpResponse:
     since, shown_at = _numbers(request, "since"), _numbers(request, "at")
     newest = revision()
     recent = bool(shown_at) and utcnow().timestamp() - max(shown_at) < SHOW_ANEW_SECONDS
-    if recent and since and max(since) >= newest:
+    strip, known = _strip(request)
+    changed = strip is not None and set(strip.numbers) != known
+    if recent and since and max(since) >= newest and not changed:
         return HttpResponse(status=204)
     context = _context(BoardView.from_query(request.GET), newest)
+    if strip is not None:
+        new = set(strip.numbers) - known
+        context |= {"asked": strip, "asked_changed": changed, "new_questions": len(new)}
     shown = _numbers(request, "shown")
     context["fresh"] = [row for row in context["rows"] if row.data.pk not in shown]
     context["left"] = sorted(shown - {row.data.pk for row in context["rows"]})
     context["rows"] = [row for row in context["rows"] if row.data.pk in shown]
     context["shown"] = ".".join(str(pk) for pk in sorted(shown))
     return render(request, "board/updates.html", context)
+
+
+@never_cache
+@require_safe
+@requires(Permission.VIEW_BOARD)
+def questions_strip(request: HttpRequest) -> HttpResponse:
+    """Answer the strip of questions as it is after an answer; without htmx the board itself."""
+    if not htmx_of(request):
+        return redirect("board:board")
+    return render(request, "board/asked_alone.html", {"asked": asked(), "view": BoardView(), "now": utcnow()})
 
 
 @never_cache
@@ -78,6 +96,11 @@ def sweep_status_text(request: HttpRequest) -> HttpResponse:
     except Permanent as error:
         text, status = str(error), 404
     return HttpResponse(text, content_type="text/plain; charset=utf-8", status=status)
+
+
+def _strip(request: HttpRequest) -> tuple[Asked | None, set[int]]:
+    """Return the strip of questions, where the page has one, and the numbers that the page knows of."""
+    return (asked() if "asked" in request.GET else None), _numbers(request, "asked")
 
 
 def _word(request: HttpRequest, name: str) -> str:

@@ -20,6 +20,7 @@ def shell(request: HttpRequest) -> dict[str, Any]:
     return {
         "role": role,
         "can_sync": user is not None and is_allowed(user, Permission.SYNC_NOW),
+        "can_answer": permits(role, Permission.ANSWER_QUESTIONS),
         "can_manage_alerts": permits(role, Permission.MANAGE_ALERTS),
         "sample": settings.SAMPLE,
         # Asked for only where the frame is drawn: a fragment does not pay for them.

@@ -18,6 +18,7 @@ from apps.worktrees.services.jobs import runs_from
 
 SOURCE = "worktrees"
 MOST_ACTS = 30
+SHOWN = ("findings", "merged", "dirty", "unpushed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +90,19 @@ def all_worktrees() -> list[WorktreeView]:
 
 def worktree_view(row: Worktree) -> WorktreeView:
     return _views([row])[0]
+
+
+def is_shown(view: WorktreeView, show: str, q: str) -> bool:
+    """Tell whether a worktree is one of those that ``show`` names, and has every word of ``q``."""
+    facts = view.facts
+    wanted = {
+        "findings": bool(view.findings),
+        "merged": facts.merge.merged is True,
+        "dirty": facts.dirty is True,
+        "unpushed": bool(facts.unpushed),
+    }.get(show, True)
+    words = f"{facts.path} {facts.branch} {facts.focus} {view.workspace} {facts.key}".lower()
+    return wanted and all(word in words for word in q.lower().split())
 
 
 def _views(rows: Iterable[Worktree]) -> list[WorktreeView]:

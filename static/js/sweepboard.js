@@ -120,7 +120,7 @@ document.addEventListener("scroll", () => {
 
 /* Updates: what did not change is not swapped, what is being read is left alone, focus and place stay where they were. */
 let focused = "", anchor = null;
-const plain = (node) => node.outerHTML.replace(/ hx-swap-oob="true"/g, "").replace(/ class="([^"]*?)\s*"/g, ' class="$1"').replace(/\s+/g, " ");
+const plain = (node) => node.outerHTML.replace(/ hx-swap-oob="true"/g, "").replace(/(name="csrfmiddlewaretoken" value=)"[^"]*"/g, "$1").replace(/ class="([^"]*?)\s*"/g, ' class="$1"').replace(/\s+/g, " ");
 const isRead = (node) => {
   const selection = window.getSelection();
   return node.querySelector(":popover-open") || (selection && !selection.isCollapsed && selection.containsNode(node, true));
@@ -129,7 +129,7 @@ document.addEventListener("htmx:oobBeforeSwap", (event) => {
   const { target, fragment } = event.detail;
   const next = fragment.firstElementChild;
   if (!target || !next) return;
-  if (isRead(target) || plain(target) === plain(next)) { event.detail.shouldSwap = false; return; }
+  if (isRead(target) || target.querySelector("form.htmx-request") || plain(target) === plain(next)) { event.detail.shouldSwap = false; return; }
   focused = target.contains(document.activeElement) ? document.activeElement.id : "";
 });
 document.addEventListener("htmx:oobAfterSwap", () => {

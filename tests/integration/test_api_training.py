@@ -1,11 +1,13 @@
 """Sweeps, runs, flags, checkpoints and resumes through the JSON API."""
 
 from datetime import timedelta
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
 import time_machine
+from django.core.management import call_command
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
@@ -13,6 +15,7 @@ from apps.api.domain.tokens import Scope
 from apps.audit.models import AuditEvent
 from apps.checkpoints.models import Verification
 from apps.core.clock import utcnow
+from apps.core.permissions import Role
 from apps.resume.models import GateCheck, ResumeRequest
 from apps.sweeps.models import Run
 from tests.factories import approvals
@@ -29,6 +32,7 @@ from tests.factories.rows import (
     both_sources_answered,
 )
 from tests.factories.tokens import Api, api, token
+from tests.integration.conftest import client_of
 from tests.integration.test_api_door import problem
 
 pytestmark = pytest.mark.django_db
@@ -257,6 +261,42 @@ def test_the_reports_are_markdown(glue: Any) -> None:
     assert "## Running Sweeps" in told.content.decode()
     assert "## Sweep Status" in client.get("/reports/sweep-status").content.decode()
     assert problem(client.get("/reports/active-sweeps", workspace="none"), 404)
+
+
+def test_the_weekly_review_is_the_text_of_the_command(glue: Any) -> None:
+    client = api()
+    for query in ({}, {"week": "2026-W40"}, {"workspace": "glue"}):
+        out = StringIO()
+        call_command("weekly_review", *(f"--{name}={value}" for name, value in query.items()), stdout=out)
+        told = client.get("/reports/weekly-review", **query)
+        assert told["Content-Type"].startswith("text/markdown")
+        assert told.content.decode().rstrip("\n") == out.getvalue().rstrip("\n")
+    problem(client.get("/reports/weekly-review", week="last"), 422)
+    problem(client.get("/reports/weekly-review", workspace="none"), 404)
+
+
+def test_runs_are_sorted_and_narrowed_as_the_table_of_a_sweep() -> None:
+    sweep = SweepFactory()
+    for number, (lr, user) in enumerate([(0.1, "mira"), (0.3, "jonas"), (None, "mira"), (0.2, "tom")]):
+        config = {"optimizer": "adamw" if number < 2 else "sgd", **({} if lr is None else {"lr": lr})}
+        RunFactory(run_id=f"r{number}", name=f"run {number}", user=user, config=config, sweep=sweep)
+    client = api()
+
+    def told(**query: Any) -> list[str]:
+        return [one["run"] for page in pages(client, "/runs", "runs", limit=2, **query) for one in page]
+
+    assert told(q="mira") == ["r2", "r0"]
+    assert told(sort="config.lr") == ["r0", "r3", "r1", "r2"]
+    assert told(sort="-config.lr", q="run") == ["r1", "r3", "r0", "r2"]
+    assert told(sort="user", word="config.optimizer~adamw") == ["r1", "r0"]
+    assert told(range="config.lr~0.15~") == ["r3", "r1"]
+    assert told(range=["config.lr~0.15~", "config.lr~~0.25"]) == ["r3"]
+    table = client_of(Role.VIEWER).get(f"/sweeps/{sweep.pk}?sort=-config.lr&range=config.lr~0.15~").content.decode()
+    assert table.index("run 1") < table.index("run 3")
+    for wrong in ({"sort": "flags"}, {"sort": "lr"}, {"range": "lr~1~2"}, {"range": "metric~~"}, {"word": "user~tom"}):
+        problem(client.get("/runs", **wrong), 422)
+    first = client.get("/runs", sort="user", limit=2).json()["next"]
+    problem(client.get("/runs", cursor=first), 422)
 
 
 def test_a_token_that_only_reads_can_ask_for_no_resume_and_no_proof(lab: Lab) -> None:

@@ -22,6 +22,9 @@ from apps.audit.models import AuditEvent
 from apps.core.clock import utcnow
 from apps.core.permissions import Role
 from apps.handovers.models import Handover, Pickup
+from apps.handovers.search.indexing import index_new
+from apps.handovers.services.scanning import scan_workspace
+from apps.handovers.wiring import document_store
 from apps.workspaces.models import Workspace
 from tests.factories import approvals
 from tests.factories.handovers import KEY, document, git, put
@@ -39,6 +42,16 @@ PLAN = {
 }
 NEW = {"workspace": "glue", "focus": "why the cosine schedule stalls", "next_actions": ["Resume run 8x2kq0ab"]}
 pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def workspace_of_many(glue: Workspace) -> list[str]:
+    keys = [f"HO-20261103-140{number}-a1b2c3" for number in range(5)]
+    for key in keys:
+        put(glue.path, f"{key}.md", document(key, focus="why the cosine schedule stalls"))
+    scan_workspace(workspace=glue, store=document_store(), now=utcnow())
+    index_new()
+    return keys
 
 
 @pytest.fixture
@@ -109,6 +122,18 @@ def test_a_key_that_means_nothing_or_too_much_is_told_so(checkout: Path) -> None
     assert "several keys" in problem(client.get("/handovers/HO-20261103"), 404)["detail"]
     assert "No handover" in problem(client.get("/handovers/HO-1999"), 404)["detail"]
     assert client.get("/handovers/a1b2c3").json()["key"] == KEY
+
+
+def test_hits_of_a_search_go_on_behind_the_cursor(workspace_of_many: list[str]) -> None:
+    client, found, cursor = api(), [], ""
+    while cursor is not None:
+        told = client.get("/handovers", q="cosine schedule", limit=2, cursor=cursor).json()
+        found += [one["key"] for one in told["handovers"]]
+        assert told["total"] == len(workspace_of_many)
+        cursor = told["next"]
+    assert sorted(found) == sorted(workspace_of_many)
+    newest = client.get("/handovers", limit=2).json()["next"]
+    problem(client.get("/handovers", q="cosine schedule", cursor=newest), 422)
 
 
 def test_a_plan_goes_from_posting_to_its_final_report_and_a_person_approves_in_between() -> None:

@@ -12,16 +12,19 @@ from apps.api.models import KeptAnswer
 from apps.api.services.once import OUTSIDE_LEASE
 from apps.audit.models import AuditEvent
 from apps.core.clock import utcnow
+from apps.core.permissions import Role
 from apps.handovers.adapters.filesystem import FilesystemDocumentStore
 from apps.handovers.services.scanning import scan_workspace
 from apps.workspaces.models import Workspace
 from apps.worktrees.adapters import git_cli
+from apps.worktrees.selectors import worktrees_of
 from apps.worktrees.services.making import new_worktree
 from apps.worktrees.services.scanning import scan_worktrees
 from tests.factories.handovers import git, put, repository, workspace_at
 from tests.factories.tokens import api
 from tests.factories.worktrees import glue as team_repository
 from tests.factories.worktrees import merged, tools
+from tests.integration.conftest import client_of
 from tests.integration.test_api_door import problem
 
 pytestmark = pytest.mark.django_db
@@ -53,6 +56,20 @@ def test_worktrees_are_listed_with_what_is_wrong_with_them(
     rest = client.get("/worktrees", limit=1, cursor=first["next"]).json()
     assert (len(first["worktrees"]), len(rest["worktrees"]), rest["next"]) == (1, 1, None)
     assert "nothing" in problem(client.get("/worktrees", workspace="nothing"), 404)["detail"]
+
+
+def test_worktrees_are_filtered_as_their_page_filters_them(workspace: Workspace) -> None:
+    client, page = api(), client_of(Role.VIEWER)
+    done = worktrees_of(workspace)[1].facts
+    (Path(done.path) / "new.py").write_text("pass\n")
+    scan_worktrees(workspace=workspace, tools=tools(), now=utcnow())
+    for show in ("", "findings", "merged", "dirty", "unpushed"):
+        for q in ("", "done", "DONE glue", "nothing"):
+            told = [one["path"] for one in client.get("/worktrees", show=show, q=q).json()["worktrees"]]
+            groups = page.get("/worktrees", {"show": show, "q": q}).context["groups"]
+            assert told == [row.facts.path for group in groups for row in group["rows"]], (show, q)
+    assert [one["path"] for one in client.get("/worktrees", show="dirty").json()["worktrees"]] == [done.path]
+    problem(client.get("/worktrees", show="everything"), 422)
 
 
 def test_a_new_worktree_is_shown_first_and_made_by_its_press(workspace: Workspace) -> None:

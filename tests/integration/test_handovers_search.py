@@ -219,3 +219,32 @@ def test_a_later_page_costs_as_few_queries_as_the_first(write: Write, django_ass
         for offset in (20, 40):
             with django_assert_num_queries(len(first)):
                 assert len(search(text, filters, offset=offset).hits) == 20
+
+
+@pytest.mark.parametrize("rare", [True, False], ids=["few-have-the-word", "all-have-it"])
+def test_every_hit_is_reached_page_by_page_and_none_comes_twice(
+    write: Write, rare: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("apps.handovers.search.finding.LOOKED_AT", 4)
+    if not rare:
+        monkeypatch.setattr("apps.handovers.search.finding.COMMON", 5)
+    wanted = {write(f"# HO\n## Notes\n- {'word ' * number}cosine of {number}\n").pk for number in range(15)}
+    first = write("# HO\n- linear\n")
+    edit(Handover.objects.get(pk=min(wanted)), "# HO\n- cosine anew\n")
+    found: list[int] = []
+    for page in range(10):
+        told = search("cosine", offset=page * 3, limit=3)
+        found += [hit.handover.pk for hit in told.hits]
+        assert told.hits
+        if not told.more:
+            break
+    assert sorted(found) == sorted(wanted)
+    assert first.pk not in found
+    assert search("cosine", offset=10**6, limit=3).hits == []
+
+
+def test_pieces_of_keys_come_page_by_page_as_well(write: Write) -> None:
+    made = [write("x").pk for _ in range(5)]
+    pages = [search("HO-2026", offset=offset, limit=2) for offset in (0, 2, 4)]
+    assert [hit.handover.pk for page in pages for hit in page.hits] == made[::-1]
+    assert [page.more for page in pages] == [True, True, False]

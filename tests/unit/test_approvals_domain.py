@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from apps.approvals.actors import Agent, AtShell, Person, check_person
 from apps.approvals.domain.comments import sounds_like_approval
 from apps.approvals.domain.errors import NotAPerson, Refused
+from apps.approvals.domain.gates import tells_of
 from apps.approvals.domain.plans import Draft, Kind, Step, check_draft
 from apps.approvals.domain.questions import Option, check_choice, check_question
 from apps.approvals.domain.reports import Result, check_final, check_step, missing_commands
@@ -246,6 +247,48 @@ def test_a_final_report_lacks_what_it_does_not_name() -> None:
         check_final(draft(), [*both, results[0]])
     with pytest.raises(Refused, match="whole number"):
         check_final(draft(), [both[1], Result("pytest -q tests", True)])
+
+
+def test_a_bug_fix_is_not_finished_without_the_result_of_its_failing_test() -> None:
+    fix = draft(failing_test="tests/test_seed.py::test_it", steps=(Step("Mend it", "make check"),))
+    with pytest.raises(Refused, match=r"lacks the result of the plan's failing test 'tests/test_seed.py::test_it'"):
+        check_final(fix, [Result("make check", 0)])
+    check_final(fix, [Result("make check", 0), Result("pytest -q tests/test_seed.py::test_it", 0)])
+    check_final(fix, [Result("make check", 0), Result("tests/test_seed.py::test_it", 1)])
+
+
+def test_a_feature_is_not_finished_without_each_of_its_acceptance_tests() -> None:
+    tests = ("a resumed run keeps its id\nand its curve \U0001f468\u200d\U0001f469", "tests/test_resume.py", "none")
+    feature = draft(kind=Kind.FEATURE, acceptance_tests=tests, steps=(Step("Do it", "make check"),))
+    done = [Result("make check", 0), Result("pytest tests/test_resume.py -q", 0)]
+    with pytest.raises(Refused, match=r"lacks the result of the plan's acceptance tests 'a resumed run keeps its id"):
+        check_final(feature, done)
+    check_final(feature, [*done, Result("a resumed run keeps its id and its curve \U0001f468\U0001f469", 0)])
+    other = draft(kind=Kind.OTHER, acceptance_tests=tests, steps=(Step("Do it", "make check"),))
+    check_final(other, done)
+
+
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [
+        ("pytest -q tests/unit/test_seed.py::test_it", True),
+        ("tests/unit/test_seed.py::test_it", True),
+        ("python -m pytest -q tests/unit/test_seed.py", True),
+        ("pytest ./tests/unit/ -x", True),
+        (".venv/bin/pytest tests", True),
+        ("python manage.py test tests", True),
+        ("pytest -q tests/unit/test_seed.py::test_another", False),
+        ("pytest -q tests/unit/test_seed.py::test_it_not", False),
+        ("pytest -q tests -k lr", False),
+        ("pytest -q tests --deselect=tests/unit/test_seed.py", False),
+        ("pytest -q", False),
+        ("pytest -q tests/uni", False),
+        ("ruff check tests", False),
+        ("cat tests/unit/test_seed.py", False),
+    ],
+)
+def test_a_command_tells_of_a_test_that_it_runs(command: str, told: bool) -> None:
+    assert tells_of(command, "tests/unit/test_seed.py::test_it") is told
 
 
 @pytest.mark.parametrize("number", [0, 3, -1, True, "1"])

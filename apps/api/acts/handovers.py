@@ -9,7 +9,7 @@ from django.http import QueryDict
 from apps.api.acts.paging import with_next
 from apps.api.acts.registry import Told, act
 from apps.api.callers import Caller
-from apps.api.domain.cursors import place_of
+from apps.api.domain.cursors import cursor_of, place_of
 from apps.api.domain.problems import Kind, Problem, not_found
 from apps.api.domain.tokens import Scope
 from apps.api.schemas.handovers import HandoversWish, HandoverWish, PickUpWish
@@ -26,6 +26,7 @@ from apps.workspaces.models import Workspace
 from apps.workspaces.selectors import active_workspaces
 
 LONGEST_TEXT = 400_000  # characters of a document that are told
+FOUND, DEEPEST = "handovers found", 100_000  # the order of hits, and how far down it goes
 
 
 @act(Scope.READ)
@@ -48,9 +49,12 @@ def _query(wish: HandoversWish) -> Query:
 
 
 def _searched(wish: HandoversWish) -> Told:
-    found = search(wish.q, _query(wish).filters, limit=wish.limit)
+    place = place_of(wish.cursor, FOUND, int)
+    begins = min(max(0, int(place[0])), DEEPEST) if place else 0
+    found = search(wish.q, _query(wish).filters, limit=wish.limit, offset=begins or 0)
     told = [{**handover_told(hit.handover), "passage": _passage(hit)} for hit in found.hits]
-    return {"handovers": told, "next": None, "total": found.total, "unknown_words": list(found.unknown)}
+    after = cursor_of(FOUND, (begins + wish.limit,)) if found.more else None
+    return {"handovers": told, "next": after, "total": found.total, "unknown_words": list(found.unknown)}
 
 
 def _passage(hit: Hit) -> str:

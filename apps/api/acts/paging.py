@@ -20,6 +20,17 @@ def newest_first(rows: QuerySet[M], wish: Paged, order: str) -> tuple[list[M], s
     return with_next(found, wish, order, lambda row: (row.pk,))
 
 
+def in_order(rows: QuerySet[M], wish: Paged, order: str) -> tuple[list[M], str | None]:
+    """Return one page of rows in the order that they have, and the cursor of the next page.
+
+    It begins after so many rows: a column may hold anything or nothing, and what comes in meanwhile may move the rest.
+    """
+    place = place_of(wish.cursor, order, int)
+    begins = max(0, int(place[0])) if place else 0
+    found = list(rows[begins : begins + wish.limit + 1])
+    return found[: wish.limit], cursor_of(order, (begins + wish.limit,)) if len(found) > wish.limit else None
+
+
 def slice_of(
     every: Sequence[T], wish: Paged, order: str, place: Callable[[T], Place], *kinds: type
 ) -> tuple[list[T], str | None]:

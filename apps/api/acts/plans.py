@@ -117,7 +117,10 @@ def report_progress(caller: Caller, wish: ProgressWish) -> Told:
 
 @act(Scope.PLAN, writes=True)
 def finish_deploy(caller: Caller, wish: FinalWish) -> Told:
-    """Report the end of a deploy; one that lacks the result of a validation command is refused and names it."""
+    """Report the end of a deploy, with the result of every validation command and of the tests that the plan names.
+
+    A report that lacks one, or that of the failing test or an acceptance test, is refused and names it.
+    """
     results = results_from(wish.model_dump()["results"])
     deploying.finish_deploy(
         plan=plan_of(wish.plan), results=results, by=caller.actor, now=utcnow(), summary=wish.summary

@@ -3,10 +3,10 @@
 from django.db.models import Prefetch, Q, QuerySet
 
 from apps.api.acts.flags import flag_told
-from apps.api.acts.paging import newest_first
+from apps.api.acts.paging import in_order, newest_first
 from apps.api.acts.registry import Told, act
 from apps.api.callers import Caller
-from apps.api.domain.problems import not_found
+from apps.api.domain.problems import Kind, Problem, not_found
 from apps.api.domain.tokens import Scope
 from apps.api.schemas.training import RunsWish, RunWish
 from apps.closing.selectors import run_named
@@ -15,8 +15,13 @@ from apps.core.errors import Permanent
 from apps.core.units import with_ages
 from apps.flags.models import Flag, RunStatus
 from apps.flags.selectors import open_flag_of
+from apps.pages.domain.tables import BUILT_IN, CONFIG, SUMMARY, TableView
+from apps.pages.selectors.runs_table import narrowed
 from apps.sweeps.models import Run
 from apps.sweeps.ports import LIVE_RUN_STATES
+
+_COLUMNS = f"one of {', '.join(one for one in BUILT_IN if one != 'flags')}, or a key after {CONFIG} or {SUMMARY}"
+_SUCH_AS = {"range": "metric~0.8~ or config.lr~0.001~0.1", "word": "config.optimizer~adamw"}
 
 
 @act(Scope.READ)
@@ -31,10 +36,23 @@ def list_runs(caller: Caller, wish: RunsWish) -> Told:
     runs = runs.filter(**{name: value for name, value in exact.items() if value})
     if wish.flag:
         runs = runs.filter(pk__in=Flag.objects.standing().filter(rule=wish.flag, run__isnull=False).values("run"))
-    for word in wish.q.split():
-        runs = runs.filter(Q(run_id__icontains=word) | Q(name__icontains=word))
-    page, after = newest_first(_with_all(runs), wish, "runs")
+    view = _view(wish)
+    rows = _with_all(narrowed(runs, view, utcnow()))
+    page, after = in_order(rows, wish, "runs in order") if wish.sort else newest_first(rows, wish, "runs")
     return {"runs": [run_told(run) for run in page], "next": after}
+
+
+def _view(wish: RunsWish) -> TableView:
+    """Return what a sweep's table would be asked for; ``Problem`` 422 for what that would leave out."""
+    told = {"sort": [wish.sort], "q": [wish.q], "range": wish.range, "word": wish.word}
+    view = TableView.from_query(told)
+    if wish.sort and view.sort != wish.sort:
+        raise Problem(Kind.INVALID, f"Runs cannot be sorted by '{wish.sort}'; a column is {_COLUMNS}.")
+    for name, values in (("range", wish.range), ("word", wish.word)):
+        read = [TableView.from_query({name: [one]}) for one in values]
+        if wrong := next((text for text, one in zip(values, read, strict=True) if not one.filtered), ""):
+            raise Problem(Kind.INVALID, f"'{wrong}' is no {name}; write one such as {_SUCH_AS[name]}.")
+    return view
 
 
 def _with_all(runs: QuerySet[Run]) -> QuerySet[Run]:

@@ -18,7 +18,7 @@ from apps.handovers.services.scanning import scan_workspace
 from apps.handovers.wiring import document_store, work_source
 from apps.workspaces.models import Workspace
 from apps.worktrees.domain.acts import folder_name
-from apps.worktrees.selectors import WorktreeView, all_worktrees, worktrees_of
+from apps.worktrees.selectors import WorktreeView, all_worktrees, is_shown, worktrees_of
 from apps.worktrees.services.making import Made, NewWish, Prepared, home_of, new_worktree, prepare_new
 from apps.worktrees.services.scanning import scan_worktrees
 from apps.worktrees.telling import as_json
@@ -39,6 +39,7 @@ def _passes(one: WorktreeView, wish: WorktreesWish) -> bool:
         wish.branch in ("", one.facts.branch)
         and (not wish.path or PurePosixPath(wish.path).is_relative_to(one.facts.path))
         and (not wish.finding or wish.finding in one.finding_ids)
+        and is_shown(one, wish.show, wish.q)
     )
 
 

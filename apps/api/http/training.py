@@ -5,7 +5,7 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from ninja import Body, Path, Query, Router, Status
 
-from apps.api.acts import checkpoints, flags, resumes, runs, sweeps
+from apps.api.acts import checkpoints, flags, resumes, reviews, runs, sweeps
 from apps.api.acts.registry import Told
 from apps.api.http.operations import about, ask, asked_for
 from apps.api.schemas import training as shapes
@@ -108,4 +108,10 @@ def active_sweeps(request: HttpRequest, wish: Query[shapes.ReportWish]) -> HttpR
 @router.get("/reports/sweep-status", response=None, **_as_text(about(sweeps.sweep_status)))
 def sweep_status(request: HttpRequest, wish: Query[shapes.StatusWish]) -> HttpResponse:
     told = ask(request, sweeps.sweep_status, asked_for(request, wish))
+    return HttpResponse(told["markdown"], content_type=MARKDOWN)
+
+
+@router.get("/reports/weekly-review", response=None, **_as_text(about(reviews.weekly_review)))
+def weekly_review(request: HttpRequest, wish: Query[shapes.ReviewWish]) -> HttpResponse:
+    told = ask(request, reviews.weekly_review, asked_for(request, wish))
     return HttpResponse(told["markdown"], content_type=MARKDOWN)

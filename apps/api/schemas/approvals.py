@@ -21,8 +21,13 @@ class PlanText(Wish):
     steps: list[StepWish] = Field(max_length=100)
     risks: list[Words] = Field(default=[], max_length=100)
     touches: list[Words] = Field(default=[], max_length=100, description="files, jobs, sweeps that will change")
-    failing_test: Words = Field(default="", description="a bug fix: the test that fails before anything is changed")
-    acceptance_tests: list[Words] = Field(default=[], max_length=100, description="a feature: what will have to pass")
+    failing_test: Words = Field(
+        default="",
+        description="a bug fix: the test that fails first; the final report tells it",
+    )
+    acceptance_tests: list[Words] = Field(
+        default=[], max_length=100, description="a feature: what will have to pass; the final report tells each"
+    )
 
 
 class NewPlan(PlanText):
@@ -71,7 +76,9 @@ class ResultWish(Wish):
 
 
 class FinalBody(Wish):
-    """The end of a deploy: a result for every validation command of the plan."""
+    """The end of a deploy: a result for every validation command of the plan, and for the tests that it names, by their
+    names or by a test command with their file or folder.
+    """
 
     results: list[ResultWish] = Field(max_length=100)
     summary: str = Field(default="", max_length=8000)

@@ -12,7 +12,7 @@ Key = Word
 
 
 class HandoversWish(Paged):
-    """The filters of the page; with ``q`` the best answers come first and there is one page."""
+    """The filters of the page; with ``q`` the best answers come first."""
 
     q: str = Field(default="", max_length=300, description="a question in plain words, or a piece of a key")
     workspace: Word = ""

@@ -6,6 +6,7 @@ from typing import Literal
 from pydantic import Field
 
 from apps.api.schemas.base import GateLineTold, Line, Number, Paged, Seconds, Told, Wish, Word
+from apps.pages.domain.tables import MOST_RANGES, MOST_WORDS
 
 
 class SweepsWish(Paged):
@@ -27,6 +28,10 @@ class ReportWish(Wish):
     workspace: Word = Field(default="", description="empty: all workspaces")
 
 
+class ReviewWish(ReportWish):
+    week: Word = Field(default="", description="such as 2026-W47; empty: the week that runs")
+
+
 class StatusWish(Wish):
     sweep: Word = Field(default="", description="empty: every active sweep")
 
@@ -39,7 +44,17 @@ class RunsWish(Paged):
     state: Word = Field(default="", description="W&B's state, such as running or crashed")
     verdict: Word = Field(default="", description="the next action, such as resume")
     flag: Word = Field(default="", description="only runs with an open flag of this rule")
-    q: Word = Field(default="", description="words in the run's id or name")
+    q: Word = Field(default="", description="words in the run's id, name or user")
+    sort: Word = Field(
+        default="",
+        description="a column of a sweep's table, such as metric, -gpu_hours or config.lr; empty: the newest",
+    )
+    range: list[Word] = Field(
+        default=[], max_length=MOST_RANGES, description="numbers of a column from low to high, such as metric~0.8~ "
+    )
+    word: list[Word] = Field(
+        default=[], max_length=MOST_WORDS, description="a value of config or summary, such as config.optimizer~adamw"
+    )
     all: bool = Field(default=False, description="ended runs without a flag as well")
 
 

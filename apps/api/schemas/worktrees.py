@@ -1,7 +1,7 @@
 """Worktrees, and handovers that are due: what is asked, and what is told."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -9,10 +9,16 @@ from apps.api.schemas.base import Line, Paged, Told, Whole, Wish, Word
 
 
 class WorktreesWish(Paged):
+    """The filters of the page, and some more."""
+
     workspace: Word = ""
     branch: Word = ""
     path: Line = Field(default="", description="of one worktree, or a folder in it")
     finding: Word = Field(default="", description="only those with this finding, such as 'merged-still-there'")
+    show: Literal["", "findings", "merged", "dirty", "unpushed"] = Field(
+        default="", description="those with findings, merged ones, with changes, with commits that are nowhere else"
+    )
+    q: Word = Field(default="", description="words in path, branch, focus, workspace or the handover's key")
 
 
 class JobHereTold(Told):

@@ -137,6 +137,10 @@ def check_exact(what: str, text: str) -> None:
         raise Refused(f"{what} holds a character that cannot be seen (U+{ord(found[0][0]):04X}): take it out.")
 
 
+def without_joints(text: str) -> str:
+    return _JOINS.sub("", text)
+
+
 def check_line(what: str, text: str, longest: int) -> None:
     """Raise unless ``text`` is words as ``check_words`` wants them, on one line."""
     check_words(what, text, longest)

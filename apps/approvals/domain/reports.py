@@ -7,7 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from apps.approvals.domain.errors import Refused
-from apps.approvals.domain.plans import LONGEST, Draft, check_exact, check_line
+from apps.approvals.domain.gates import missing_tests
+from apps.approvals.domain.plans import LONGEST, Draft, Kind, check_exact, check_line
 
 MOST_RESULTS = 100  # of one final report
 LONGEST_VERDICT = 200
@@ -42,7 +43,8 @@ def missing_commands(draft: Draft, results: Iterable[Result]) -> tuple[str, ...]
 
 
 def check_final(draft: Draft, results: Sequence[Result]) -> None:
-    """Raise unless every validation command of the plan has one result; the sentence names those that have none.
+    """Raise unless every validation command of the plan has one result, and so have the tests that it began with;
+    the sentence names those that have none.
 
     Of what is reported beyond them every command must be one that a page can show: 4,000 characters at the most.
     """
@@ -55,10 +57,21 @@ def check_final(draft: Draft, results: Sequence[Result]) -> None:
         named = "; ".join(f"'{command}'" for command in missing)
         raise Refused(f"The final report lacks the result of {named}: run every validation command of the plan.")
     commands = [result.command.strip() for result in results]
+    if untold := missing_tests(draft, commands):
+        raise Refused(_lacks_tests(draft.kind, untold))
     if doubled := next((one for one in commands if commands.count(one) > 1), ""):
         raise Refused(f"The final report has two results of '{doubled}': report the last one only.")
     if odd := next((one for one in results if not is_status(one.exit_status)), None):
         raise Refused(f"The exit status of '{odd.command}' is a whole number; 0 is a pass.")
+
+
+def _lacks_tests(kind: Kind, tests: Sequence[str]) -> str:
+    named = "; ".join(f"'{test}'" for test in tests)
+    what = "failing test" if kind is Kind.BUG_FIX else "acceptance tests"
+    return (
+        f"The final report lacks the result of the plan's {what} {named}: run it and report it, "
+        "by the name that the plan gives it or by a test command that names its file or folder."
+    )
 
 
 def is_status(value: object) -> bool:

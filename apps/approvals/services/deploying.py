@@ -73,8 +73,8 @@ def _check_parts(exit_status: int | None, output: str, remark: str) -> None:
 def finish_deploy(*, plan: Plan, results: Sequence[Result], by: Actor, now: datetime, summary: str = "") -> FinalReport:
     """Keep the final report; the plan is deployed then, or failed where a command did not end with 0.
 
-    ``Refused`` where a validation command of the approved version has no result; the sentence names each. A report that
-    comes again, with the same results, returns the first one.
+    ``Refused`` where a validation command of the approved version has no result, or the failing test or an acceptance
+    test that it names; the sentence names each. The same report again returns the first one.
     """
     who = named(by)
     if summary:

@@ -6,6 +6,7 @@ from typing import Any
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
+from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.http import require_POST, require_safe
@@ -62,9 +63,9 @@ def answer(request: HttpRequest, pk: int) -> HttpResponse:
         said, refused = f"Answered: {', '.join(made.labels)}.", ""
     except SweepboardError as error:
         said, refused = "", str(error)
-    if request.POST.get("back") == "inbox":
+    if back := _way_back(request):
         messages.info(request, said or f"{question.title} — {refused}")
-        return redirect("board:inbox")
+        return redirect(back)
     return _answer(request, _question(pk), said=said, refused=refused, typed={"note": note, "chosen": chosen})
 
 
@@ -78,6 +79,19 @@ def withdraw(request: HttpRequest, pk: int) -> HttpResponse:
     except SweepboardError as error:
         return _answer(request, _question(pk), refused=str(error))
     return _answer(request, _question(pk), said="The question is withdrawn.")
+
+
+def _way_back(request: HttpRequest) -> str:
+    """Return the address to go back to; empty for the question's own page.
+
+    ``back`` of the form is ``inbox``, or the board's own address; with scripts the board takes only its strip anew.
+    """
+    back = request.POST.get("back", "")
+    if back == "inbox":
+        return reverse("board:inbox")
+    if back.partition("?")[0] == reverse("board:board"):
+        return reverse("board:questions") if htmx_of(request) else back
+    return ""
 
 
 def _question(pk: int) -> Question:

@@ -14,14 +14,17 @@ def is_at(path: str, url: str) -> bool:
 
 
 @register.inclusion_tag("core/place.html", takes_context=True)
-def place(context: Any, title: str, name: str, *also: str, tag: int = 0, said: str = "") -> dict[str, Any]:
+def place(
+    context: Any, title: str, name: str, *also: str, tag: int = 0, said: str = "", mark: str = "", anew: bool = False
+) -> dict[str, Any]:
     """Print a link to the page ``name``; it is the present one on its own pages and on those below ``also``.
 
     ``tag`` is a count beside it, where it is not 0, and ``said`` what a screen reader says of it.
+    ``mark`` is its id, by which a fragment brings it ``anew``.
     """
     url, request = reverse(name), context.get("request")
     here = request is not None and any(is_at(request.path, one) for one in (url, *also))
-    return {"title": title, "url": url, "here": here, "tag": tag, "said": said}
+    return {"title": title, "url": url, "here": here, "tag": tag, "said": said, "mark": mark, "anew": anew}
 
 
 @register.simple_tag(takes_context=True)

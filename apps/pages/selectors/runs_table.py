@@ -13,7 +13,7 @@ from apps.flags.models import Flag, RunStatus
 from apps.pages.domain.tables import BUILT_IN, TableView, columns_in, value_of
 from apps.pages.selectors.json_values import Seconds, number_at, text_at, with_words
 from apps.sweeps.domain import finite
-from apps.sweeps.models import Run, Sweep
+from apps.sweeps.models import Run, RunQuerySet, Sweep
 
 ROWS = 50
 SAMPLED = 300  # runs whose keys are offered as columns
@@ -42,8 +42,12 @@ class TableRow:
 
 
 def runs_of_view(sweep: Sweep, view: TableView, now: datetime) -> QuerySet[Run]:
-    """Return the runs that the view's filters let through, in its order, those without a value last."""
-    rows = Run.objects.filter(sweep=sweep)
+    """Return a sweep's runs that the view's filters let through, in its order, those without a value last."""
+    return narrowed(Run.objects.filter(sweep=sweep), view, now)
+
+
+def narrowed(rows: RunQuerySet, view: TableView, now: datetime) -> QuerySet[Run]:
+    """Return those of any runs that the view's filters let through, in its order."""
     if view.state:
         rows = rows.filter(state=view.state)
     if view.verdict:

@@ -11,10 +11,17 @@ from apps.core.pages import render_page
 from apps.core.permissions import Permission, is_allowed, requires
 from apps.workspaces.selectors import active_workspaces
 from apps.worktrees.models import Worktree
-from apps.worktrees.selectors import PassState, WorktreeView, acts, all_worktrees, pass_states, worktree_view
+from apps.worktrees.selectors import (
+    SHOWN,
+    PassState,
+    WorktreeView,
+    acts,
+    all_worktrees,
+    is_shown,
+    pass_states,
+    worktree_view,
+)
 from apps.worktrees.wiring import worktrees_config
-
-SHOWN = ("findings", "merged", "dirty", "unpushed")
 
 
 @never_cache
@@ -27,7 +34,7 @@ def worktrees_page(request: HttpRequest) -> HttpResponse:
     states = pass_states(workspaces, late_seconds=max(300, 5 * worktrees_config().scan_seconds))
     every = all_worktrees()
     context: dict[str, Any] = {
-        "groups": _groups(states, [one for one in every if _is_shown(one, show, q)]),
+        "groups": _groups(states, [one for one in every if is_shown(one, show, q)]),
         "any": bool(every),
         "show": show if show in SHOWN else "",
         "shown": SHOWN,
@@ -40,18 +47,6 @@ def worktrees_page(request: HttpRequest) -> HttpResponse:
 
 def _groups(states: list[PassState], views: list[WorktreeView]) -> list[dict[str, Any]]:
     return [{"state": one, "rows": [row for row in views if row.workspace == one.workspace]} for one in states]
-
-
-def _is_shown(view: WorktreeView, show: str, q: str) -> bool:
-    facts = view.facts
-    wanted = {
-        "findings": bool(view.findings),
-        "merged": facts.merge.merged is True,
-        "dirty": facts.dirty is True,
-        "unpushed": bool(facts.unpushed),
-    }.get(show, True)
-    words = f"{facts.path} {facts.branch} {facts.focus} {view.workspace} {facts.key}".lower()
-    return wanted and all(word in words for word in q.lower().split())
 
 
 @never_cache

@@ -37,6 +37,7 @@ class Command(BaseCommand):
   plan status PLAN [--json]
   plan report PLAN --step 2 [--exit 0 --output FILE]
   plan report PLAN --final --result 'command => 0' …      or --final --file results.json
+                                              of every validation command, and of the failing or acceptance tests
 
 Exit status: 0 done; 1 refused, not found, or `status` of a plan that may not be carried out now; 2 wrong arguments;
 3 the database cannot be read."""
