@@ -133,6 +133,14 @@ def shared_keys(disk: Mapping[str, Any], wandb: Mapping[str, Any]) -> int:
     return sum(key in told or key.rpartition(".")[2] in told for key, _ in leaves(disk))
 
 
+def only_in_wandb(disk: Mapping[str, Any], wandb: Mapping[str, Any]) -> list[str]:
+    """Return the keys of W&B's config that the disk's lacks, W&B's own left out: nobody could compare them."""
+    held = {key for key, _ in leaves(disk)}
+    lasts = {key.rpartition(".")[2] for key in held}
+    missing = (key for key, _ in leaves(wandb) if not key.startswith("_") and key not in held)
+    return sorted(key for key in missing if key not in lasts)
+
+
 _ABSENT = object()
 
 

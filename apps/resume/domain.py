@@ -85,6 +85,7 @@ class GateFacts:
     config_problem: str = ""
     wandb_state: str | None = None
     wandb_config: Mapping[str, Any] = field(default_factory=dict)
+    not_intended: tuple[str, ...] = ()  # values that lie outside what the sweep's YAML allows
     wandb_summary: Mapping[str, Any] = field(default_factory=dict)
     wandb_problem: str = ""
     live_job: str | None = None

@@ -14,7 +14,9 @@ from apps.checkpoints.verifying import keep_proof, whole_stamp
 from apps.core.errors import SweepboardError
 from apps.core.files import free_bytes
 from apps.flags.models import RunStatus
+from apps.flags.spaces import outside
 from apps.links.live import live_attempt_now
+from apps.resume.carried import carried
 from apps.resume.domain import CheckpointFact, GateFacts
 from apps.resume.places import how_to_continue, placed
 from apps.slurm.ports import Scheduler
@@ -105,7 +107,15 @@ def _of_wandb(tools: Tools, run: Run, now: datetime) -> dict[str, Any]:
     if record is None:
         return {"wandb_state": ""}
     told = {"wandb_state": record.state, "wandb_config": record.config, "wandb_summary": record.summary}
+    told["not_intended"] = _not_intended(run, record.config)
     return {**told, **_of_sweep(tools, run, record, now)}
+
+
+def _not_intended(run: Run, config: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the values outside the space of the run's sweep; what a resume changed on purpose is none."""
+    parameters = run.sweep.config.get("parameters") if run.sweep else None
+    changed = carried(run).config
+    return outside(config, parameters, changed) if isinstance(parameters, Mapping) else ()
 
 
 def _of_sweep(tools: Tools, run: Run, record: RunRecord, now: datetime) -> dict[str, Any]:

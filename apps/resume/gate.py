@@ -9,11 +9,12 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from apps.core.units import ago, duration, size
-from apps.flags.reading import differences, shared_keys
+from apps.flags.reading import differences, only_in_wandb, shared_keys
 from apps.resume.domain import GateFacts, GateLine, LineState
 
 PASS, FAIL, UNKNOWN = LineState.PASS, LineState.FAIL, LineState.UNKNOWN
 RUN_ID = re.compile(r"[A-Za-z0-9_-]{1,200}")  # what a job's comment can name
+MOST_NAMED = 6
 CANCELLED_SWEEPS = frozenset({"CANCELED", "CANCELLED"})
 MAY_GO_ON = frozenset({"crashed", "failed", "killed", "preempted", "preempting"})
 
@@ -62,14 +63,14 @@ def _sound(facts: GateFacts) -> GateLine:
 
 
 def _config(facts: GateFacts) -> GateLine:
-    """'Config matches': the run's own file against what W&B has."""
+    """'Config matches': the run's own file against what W&B has, and both against what the sweep's YAML allows."""
     title = "Config matches"
     if facts.disk_config is None or facts.config_problem:
         told = facts.config_problem or "The run has no config file on disk."
         return GateLine("config", title, UNKNOWN, told, "fix the config, or restart", overridable=True)
     if not facts.wandb_state:
         return GateLine("config", title, UNKNOWN, "W&B told no config to compare with.", "try again")
-    found = differences(facts.disk_config, facts.wandb_config, facts.policy.may_differ)
+    found = (*differences(facts.disk_config, facts.wandb_config, facts.policy.may_differ), *facts.not_intended)
     if found:
         told = f"{len(found)} {'key differs' if len(found) == 1 else 'keys differ'}: {'; '.join(found)}."
         return GateLine("config", title, FAIL, told, "fix the config, or restart", overridable=True)
@@ -77,7 +78,11 @@ def _config(facts: GateFacts) -> GateLine:
     if not shared:
         told = "The file and W&B have no key in common, so nothing was compared."
         return GateLine("config", title, UNKNOWN, told, "look at both", overridable=True)
-    return GateLine("config", title, PASS, f"{shared} values of {facts.config_path.rpartition('/')[2]} are W&B's.")
+    told = f"{shared} values of {facts.config_path.rpartition('/')[2]} are W&B's."
+    if missing := only_in_wandb(facts.disk_config, facts.wandb_config):
+        more = f" and {len(missing) - MOST_NAMED} more" if len(missing) > MOST_NAMED else ""
+        told += f" Not in the file, so not compared: {', '.join(missing[:MOST_NAMED])}{more}."
+    return GateLine("config", title, PASS, told)
 
 
 def _wandb_run(facts: GateFacts) -> GateLine:

@@ -161,3 +161,15 @@ def test_what_wants_a_look_first_is_let_through_when_a_person_says_what_was_mend
     assert (shut.passes, "say below what was changed" in shut.action) == (False, True)
     line = crash_class_line(crash_class, "look first", "by hand: the shard was written anew")
     assert (line.passes, "the shard was written anew" in line.evidence) == (True, True)
+
+
+def test_what_only_wandb_has_is_named_and_what_the_sweep_does_not_allow_shuts_the_line() -> None:
+    told = {"epochs": 10, "lr": 0.1, "seed": 1, "_wandb": {"t": 1}}
+    whole = replace(OPEN, disk_config={"epochs": 10}, wandb_config=told)
+    line = next(one for one in gate_lines(whole) if one.id == "config")
+    assert (line.passes, line.evidence) == (
+        True, "1 values of config.yaml are W&B's. Not in the file, so not compared: lr, seed.",
+    )  # fmt: skip
+    odd = replace(whole, not_intended=("lr: 99 on W&B, the sweep's space has 0.1, 0.2",))
+    line = next(one for one in gate_lines(odd) if one.id == "config")
+    assert (line.passes, "lr: 99 on W&B" in line.evidence) == (False, True)
