@@ -8,6 +8,7 @@ import apps.flags.rules  # noqa: F401 - imported for its registrations
 from apps.flags.rules.catalogue import page, parts_of
 from apps.flags.rules.registry import RUN_RULES, SWEEP_RULES, AnyRule
 from apps.workspaces.domain import Policy
+from apps.workspaces.rules_off import RULE_IDS
 
 DOCS = Path(__file__).parents[2] / "docs"
 RULES: list[AnyRule] = [*RUN_RULES, *SWEEP_RULES]
@@ -29,3 +30,7 @@ def test_a_rule_names_a_section_of_the_practice_and_a_threshold_that_exists(rule
 def test_rules_have_names_of_their_own() -> None:
     names = [rule.id for rule in RULES]
     assert len(names) == len(set(names))
+
+
+def test_a_policy_can_switch_off_every_rule_and_nothing_else() -> None:
+    assert sorted(RULE_IDS) == sorted(rule.id for rule in RULES)

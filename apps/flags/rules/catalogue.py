@@ -50,6 +50,12 @@ class Meaning:
     thresholds: tuple[str, ...] = ()
 
 
+def switched_off(policy: Policy, *, sweep: bool) -> list[tuple[str, str]]:
+    """Return the rules that are off by a policy, each with the reason; on a run only those that judge runs."""
+    known = {rule.id for rule in RUN_RULES} | ({rule.id for rule in SWEEP_RULES} if sweep else set())
+    return sorted((rule, reason) for rule, reason in policy.rules_off.items() if rule in known)
+
+
 @cache
 def meaning_of(rule_id: str) -> Meaning:
     """Return the meaning of a rule; an empty one of a rule that no longer exists."""

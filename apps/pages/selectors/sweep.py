@@ -9,11 +9,13 @@ from apps.audit.selectors import Freshness, freshness
 from apps.board.domain import BoardRow
 from apps.board.selectors import followed, rows_of
 from apps.flags.models import SEVERITY_ORDER, Flag, RunStatus
+from apps.flags.rules.catalogue import switched_off
 from apps.links.selectors import agent_jobs
 from apps.pages.domain.tables import Parameter, parameter_space
 from apps.pages.models import SavedView
 from apps.slurm.models import Job
 from apps.sweeps.models import Run, Sweep, SweepAgent
+from apps.workspaces.selectors import policy_of
 
 MOST_AGENTS = 200
 CALMEST = ("healthy", "wait", "done", "none", "")
@@ -35,6 +37,7 @@ class SweepPage:
     jobs: list[Job]
     verdicts: list[tuple[str, int]]
     flags: list[Flag]
+    rules_off: list[tuple[str, str]]
     sources: list[Freshness]
 
     @property
@@ -73,6 +76,7 @@ def sweep_page(sweep: Sweep) -> SweepPage:
         jobs=sorted(last.values(), key=lambda job: job.submit_at, reverse=True),
         verdicts=_verdicts(sweep),
         flags=_flags(sweep),
+        rules_off=switched_off(policy_of(sweep.workspace, sweep.sweep_id, sweep.name), sweep=True),
         sources=_sources(sweep, sources, {job.cluster for job in jobs}),
     )
 
