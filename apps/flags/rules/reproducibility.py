@@ -29,6 +29,7 @@ def missing_versions(facts: RunFacts) -> Finding | None:
     """The config names no package version.
 
     Practice: 'Reproducibility: seeds', log package versions in the config.
+    Versions of the software count (torch, Python, CUDA, a list of requirements), those of data and models do not.
     """
     if facts.config.empty or facts.config.has_versions:
         return None
