@@ -23,7 +23,8 @@ from apps.flags.history import history_of
 from apps.flags.models import Flag
 from apps.flags.rules.catalogue import meaning_of
 from apps.flags.triage import Act, Done, Wish, triage
-from apps.workspaces.selectors import policy_of
+from apps.workspaces.domain import Policy
+from apps.workspaces.selectors import policy_of, workspace_by_project
 
 TEMPLATE = "board/flag.html"
 NUMBER = 16  # digits of a primary key at the most
@@ -142,18 +143,24 @@ def _flag_context(request: HttpRequest, pk: int) -> dict[str, Any]:
     rows = Flag.objects.select_related("sweep__workspace", "run__sweep", "run__status__job")
     flag = get_object_or_404(rows.defer("run__config", "run__summary", "sweep__config"), pk=pk)
     meaning = meaning_of(flag.rule)
-    sweep = flag.sweep
-    policy = policy_of(sweep.workspace if sweep else None, sweep.sweep_id if sweep else "", sweep.name if sweep else "")
+    policy = _policy(flag)
     return {
         "flag": flag,
         "standing": _standing(flag),
         "meaning": meaning,
+        "switched_off": policy.rules_off.get(flag.rule, ""),
         "thresholds": [(name, getattr(policy, name)) for name in meaning.thresholds],
         "history": history_of(flag),
         "people": people(),
         "can_triage": is_allowed(request.user, Permission.TRIAGE_FLAGS) and flag.cleared_at is None,
         "now": utcnow(),
     }
+
+
+def _policy(flag: Flag) -> Policy:
+    if (sweep := flag.sweep) is not None:
+        return policy_of(sweep.workspace, sweep.sweep_id, sweep.name)
+    return policy_of(workspace_by_project().get(flag.run.project_path) if flag.run else None)
 
 
 def _standing(flag: Flag) -> str:

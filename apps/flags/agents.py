@@ -13,7 +13,7 @@ ANYWHERE = frozenset({"", "localhost"})  # what says nothing of where a job is
 
 @dataclass(frozen=True, slots=True)
 class Agent:
-    """An agent that W&B calls running. ``lived_at`` is the last moment of which Slurm must have told since."""
+    """An agent that W&B calls running. ``lived_at`` is the first moment at which it is known to have lived."""
 
     name: str
     host: str

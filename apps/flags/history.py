@@ -8,6 +8,7 @@ from apps.audit.models import AuditEvent
 from apps.flags.models import Flag
 
 MOST = 200
+SWITCHED_OFF = "flag.switched-off"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,15 +26,17 @@ def history_of(flag: Flag) -> list[Moment]:
     same = Flag.objects.filter(rule=flag.rule, run=flag.run_id)
     if flag.run_id is None:
         same = same.filter(sweep=flag.sweep_id)
-    moments = [moment for one in same.order_by("-opened_at")[:MOST] for moment in _came_and_went(one)]
-    acts = AuditEvent.objects.filter(subject=flag.subject)[:MOST]
+    acts = list(AuditEvent.objects.filter(subject=flag.subject)[:MOST])
+    off = {event.detail.get("flag") for event in acts if event.type == SWITCHED_OFF}
+    before = same.order_by("-opened_at")[:MOST]
+    moments = [moment for one in before for moment in _came_and_went(one, switched_off=one.pk in off)]
     moments += [moment_of(event) for event in acts]
     return sorted(moments, key=lambda moment: moment.at, reverse=True)[:MOST]
 
 
-def _came_and_went(flag: Flag) -> list[Moment]:
+def _came_and_went(flag: Flag, *, switched_off: bool) -> list[Moment]:
     found = [Moment(flag.opened_at, "raised")]
-    if flag.quiet_since is not None:
+    if flag.quiet_since is not None and not switched_off:  # nobody looked any more whether it still holds
         found.append(Moment(flag.quiet_since, "its condition was gone"))
     if flag.cleared_at is not None:
         found.append(Moment(flag.cleared_at, "over", note=flag.evidence))
@@ -42,6 +45,8 @@ def _came_and_went(flag: Flag) -> list[Moment]:
 
 def moment_of(event: AuditEvent) -> Moment:
     """Return an act as a moment of a history."""
+    if event.type == SWITCHED_OFF:
+        return Moment(event.at, f"switched off: {event.detail.get('text', '')}", event.actor)
     return Moment(event.at, words_of(event.type, event.detail), event.actor, event.detail.get("text", ""))
 
 
@@ -56,7 +61,7 @@ def words_of(type: str, detail: dict[str, Any]) -> str:
         return f"assigned to {detail['assignee']}" if detail.get("assignee") else "assigned to nobody"
     if act == "grew-worse":
         return f"grew {detail.get('severity', 'worse')}: what was decided before no longer holds"
-    return {"put-back": "put back", "cleared-by-hand": "cleared by hand"}.get(act, act)
+    return {"put-back": "put back", "switched-off": "switched off", "cleared-by-hand": "cleared by hand"}.get(act, act)
 
 
 _OF_RUNS = {

@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 from apps.flags.domain import ConfigFacts, Curves
+from apps.flags.versions import any_is_version, name_versions, packages_among
 from apps.sweeps.domain import lookup
 
 FRAMEWORKS = ("PyTorch", "NumPy", "Python", "CUDA")
@@ -18,7 +19,6 @@ _OF = {
     "Python": re.compile(r"python|(?:^|[._/-])random(?:[._/-]|$)"),
     "CUDA": re.compile(r"cuda|gpu"),
 }
-_VERSION = re.compile(r"version|(?:^|[._/-])(?:packages|requirements|pip_freeze|environment)(?:[._/-]|$)")
 _MEMORY = re.compile(r"max_memory_allocated|memory_allocated|gpu_mem|peak_memory|cuda_mem")
 _DEEPEST = 6
 
@@ -51,7 +51,7 @@ def config_facts(
     return ConfigFacts(
         empty=not config,
         seeded=said.seeded,
-        has_versions=said.has_versions,
+        has_versions=said.has_versions or any_is_version(config, said.packages),
         missing_parameters=tuple(name for name in parameters or () if lookup(config, name) is None),
         drift=drift,
     )
@@ -59,10 +59,14 @@ def config_facts(
 
 @dataclass(frozen=True, slots=True)
 class _Said:
-    """What the names of keys tell: which frameworks are seeded, whether versions and GPU memory are among them."""
+    """What the names of keys tell: which frameworks are seeded, whether versions and GPU memory are among them.
+
+    ``packages`` are keys that are the bare name of a package.
+    """
 
     seeded: frozenset[str]
     has_versions: bool
+    packages: tuple[str, ...]
     has_memory: bool
 
 
@@ -76,7 +80,8 @@ def _said_by(shape: Shape) -> _Said:
         seeded.add("any")
     return _Said(
         frozenset(seeded),
-        any(_VERSION.search(key) for key in keys),
+        name_versions(keys),
+        packages_among(keys),
         any(_MEMORY.search(key) for key in keys),
     )
 

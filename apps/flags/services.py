@@ -1,7 +1,7 @@
 """Judging runs and sweeps anew, and keeping their flags."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -13,6 +13,7 @@ from apps.core.memory import many_rows
 from apps.core.upsert import upsert
 from apps.flags.domain import Finding, Severity, SweepFacts
 from apps.flags.facts import Gathered, gather
+from apps.flags.history import SWITCHED_OFF
 from apps.flags.models import Flag, RunStatus, is_worse
 from apps.flags.rules.crash import failure_of
 from apps.flags.rules.registry import RUN_RULES, SWEEP_RULES, Verdicts, judge, severity_of
@@ -36,13 +37,14 @@ WOKEN: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Subject:
-    """What a flag is raised on: a run (with its sweep), or a sweep as a whole."""
+    """What a flag is raised on: a run (with its sweep), or a sweep as a whole. ``rules_off`` are off here, and why."""
 
     sweep_id: int | None
     run_id: int | None
     wandb_state: str = ""
     slurm_state: str = ""
     clear_minutes: float = 0.0
+    rules_off: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def key(self) -> tuple[int | None, int | None]:
@@ -89,12 +91,14 @@ def _held(subjects: Q) -> list[Flag]:
 
 
 def _subject(one: Gathered) -> Subject:
-    facts = one.facts
-    return Subject(one.run.sweep_id, one.run.pk, facts.wandb_state, facts.slurm_state, facts.policy.clear_minutes)
+    facts, policy = one.facts, one.facts.policy
+    told = (facts.wandb_state, facts.slurm_state, policy.clear_minutes, policy.rules_off)
+    return Subject(one.run.sweep_id, one.run.pk, *told)
 
 
 def _sweep_subject(sweep: Sweep, facts: SweepFacts) -> Subject:
-    return Subject(sweep.pk, None, sweep.state, clear_minutes=facts.policy.clear_minutes)
+    policy = facts.policy
+    return Subject(sweep.pk, None, sweep.state, clear_minutes=policy.clear_minutes, rules_off=policy.rules_off)
 
 
 def _status_row(one: Gathered, verdicts: Verdicts) -> dict[str, Any]:
@@ -167,15 +171,20 @@ def _keep_flags(
             flag = open_now.pop((subject.key, rule), None)
             if flag is not None and _set(flag, uncertain=True, quiet_since=None, clears_at=None):
                 changed.add(subject.key)
-    waits = {subject.key: timedelta(minutes=subject.clear_minutes) for subject, _ in judged}
-    changed |= {_key(flag) for flag in open_now.values() if _quieten(flag, waits[_key(flag)], now)}
+    subjects = {subject.key: subject for subject, _ in judged}
+    changed |= {_key(flag) for flag in open_now.values() if _quieten(flag, subjects[_key(flag)], now)}
     Flag.objects.bulk_create(_inheriting(new, now), ignore_conflicts=True)
     return changed
 
 
-def _quieten(flag: Flag, wait: timedelta, now: datetime) -> bool:
-    """Note that the condition is gone, and clear the flag when that has held for the policy's time."""
-    since = flag.quiet_since or now
+def _quieten(flag: Flag, subject: Subject, now: datetime) -> bool:
+    """Note that the condition is gone, and clear the flag when that has held for the policy's time.
+
+    Of one whose rule was switched off its history tells why.
+    """
+    wait, since = timedelta(minutes=subject.clear_minutes), flag.quiet_since or now
+    if flag.quiet_since is None and (reason := subject.rules_off.get(flag.rule)):
+        record(type=SWITCHED_OFF, actor="sweepboard.toml", subject=flag.subject, flag=flag.pk, text=reason)
     if since + wait <= now:
         return _set(flag, uncertain=False, quiet_since=since, cleared_at=now)
     return _set(flag, uncertain=False, quiet_since=since, clears_at=since + wait)

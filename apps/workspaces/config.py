@@ -10,10 +10,19 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from apps.core.errors import Permanent
-from apps.workspaces.domain import Policy
+from apps.workspaces.domain import WRITTEN, Policy
 from apps.workspaces.recipes import AgentRecipeConfig, RecipeConfig
 from apps.workspaces.review import OptionalZone, ReviewConfig, Zone
 
@@ -124,8 +133,11 @@ class SweepPolicyConfig(_Section):
 
     @field_validator("policy")
     @classmethod
-    def _is_a_policy(cls, value: dict[str, Any]) -> dict[str, Any]:
-        Policy.model_validate(value)
+    def _is_a_policy(cls, value: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+        try:
+            Policy.model_validate(value, context=info.context)
+        except ValidationError as error:
+            raise ValueError("; ".join(_short(one) for one in error.errors())) from error
         return value
 
 
@@ -305,9 +317,18 @@ def parse_config(text: str, name: str = "sweepboard.toml") -> SweepboardConfig:
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{name}: not valid TOML: {error}.") from error
     try:
-        return SweepboardConfig.model_validate(raw)
+        return SweepboardConfig.model_validate(raw, context=WRITTEN)
     except ValidationError as error:
         raise ConfigError("\n".join(_sentence(text, name, item) for item in error.errors())) from error
+
+
+def _short(item: object) -> str:
+    assert isinstance(item, dict)  # noqa: S101 - pydantic promises it; this narrows the type
+    return f"{'.'.join(str(part) for part in item['loc'])}: {_message(item['msg'])}"
+
+
+def _message(said: str) -> str:
+    return said.removeprefix("Value error, ").replace("Extra inputs are not permitted", "no such key")
 
 
 def _sentence(text: str, name: str, item: object) -> str:
@@ -315,7 +336,7 @@ def _sentence(text: str, name: str, item: object) -> str:
     location: tuple[str | int, ...] = item["loc"]
     key = ".".join(str(part) for part in location) or "the file"
     line = line_of(text, location)
-    message = item["msg"].removeprefix("Value error, ").replace("Extra inputs are not permitted", "no such key")
+    message = _message(item["msg"])
     given = item.get("input")
     told = f" (it is {given!r})" if isinstance(given, str | int | float | bool) else ""
     return f"{name}, line {line}, {key}: {message}{told}."

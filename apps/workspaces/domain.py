@@ -2,7 +2,11 @@
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+
+from apps.workspaces.rules_off import check_rules_off
+
+WRITTEN = {"written": True}  # the context of what somebody writes: what was stored is read as it is
 
 
 class AutoResumePolicy(BaseModel):
@@ -79,3 +83,10 @@ class Policy(BaseModel):
         default=15, ge=1, description="after so many messages in one session a handover is due"
     )
     note: str = Field(default="", description="shown on the board beside the workspace's name")
+
+    @field_validator("rules_off")
+    @classmethod
+    def _rules_exist_and_have_a_reason(cls, value: dict[str, str], info: ValidationInfo) -> dict[str, str]:
+        if info.context == WRITTEN:
+            check_rules_off(value)
+        return value

@@ -204,3 +204,51 @@ def test_quiet_hours_are_meant_in_a_time_zone_that_exists() -> None:
     for nonsense in ("Mars/Base", "", "/etc/passwd", "../x"):
         with pytest.raises(ConfigError, match=r"line 2, alerts\.timezone: .*no time zone"):
             parse_config(f'[alerts]\ntimezone = "{nonsense}"')
+
+
+WITH_RULES_OFF = """
+[[workspace]]
+name = "glue"
+root = "/shared/glue"
+
+[workspace.policy.rules_off]
+{line}
+"""
+
+
+def test_a_rule_is_switched_off_with_a_reason() -> None:
+    config = parse_config(WITH_RULES_OFF.replace("{line}", 'missing-seed = "the data set is fixed"'))
+    assert config.workspace[0].policy.rules_off == {"missing-seed": "the data set is fixed"}
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ('missing-sede = "x"', "no rule has the id 'missing-sede'; near ones are missing-seed"),
+        ('Zombie = "x"', "no rule has the id 'Zombie'; near ones are zombie"),
+        ('qqq = "x"', "no rule has the id 'qqq'; docs/rules.md lists them all"),
+        ('missing-seed = ""', "the rule 'missing-seed' is switched off without a reason: write down why"),
+        ('missing-seed = "  "', "the rule 'missing-seed' is switched off without a reason: write down why"),
+    ],
+)
+def test_an_unknown_rule_and_an_empty_reason_are_refused_with_a_sentence(line: str, said: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(said)) as error:
+        parse_config(WITH_RULES_OFF.replace("{line}", line))
+    assert "line 6, workspace.0.policy.rules_off" in str(error.value)
+
+
+def test_a_sweeps_own_policy_is_checked_in_the_same_way() -> None:
+    text = """
+[[workspace]]
+name = "glue"
+root = "/shared/glue"
+[[workspace.sweep_policy]]
+sweep = "swp1"
+policy = { rules_off = { zombi = "x" } }
+"""
+    with pytest.raises(ConfigError, match="rules_off: no rule has the id 'zombi'; near ones are zombie"):
+        parse_config(text)
+
+
+def test_a_policy_that_was_stored_before_is_read_as_it_is() -> None:
+    assert Policy.model_validate({"rules_off": {"gone-rule": ""}}).rules_off == {"gone-rule": ""}

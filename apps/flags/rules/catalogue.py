@@ -12,9 +12,10 @@ HEAD = """\
 # Red flags
 
 Every rule, as it is registered: what it says, on which line of the [practice](practice.md) it stands, from which
-threshold on, and which sources it needs. While one of them does not answer, an open flag of the rule is kept and
-marked unknown, and none is raised. Thresholds are keys of `[workspace.policy]` ([configuration](configuration.md));
-`rules_off` turns a rule off with a reason, and `[[workspace.sweep_policy]]` says other thresholds for one sweep.
+threshold on, which sources it needs, and an example of its evidence. While a source does not answer, an open flag of
+the rule is kept and marked unknown, and none is raised. Thresholds are keys of `[workspace.policy]`
+([configuration](configuration.md)); `rules_off` turns a rule off with a reason, and `[[workspace.sweep_policy]]` says
+other thresholds for one sweep.
 
 This page is made by `python manage.py list_rules`; a test keeps it current.
 """
@@ -29,8 +30,8 @@ def _section(title: str, rules: Sequence[AnyRule]) -> str:
     lines = [
         f"## {title}",
         "",
-        "| flag | severity | when | practice | threshold | needs |",
-        "|---|---|---|---|---|---|",
+        "| flag | severity | when | practice | threshold | needs | example |",
+        "|---|---|---|---|---|---|---|",
     ]
     return "\n".join([*lines, *(_row(rule) for rule in sorted(rules, key=lambda one: one.id))]) + "\n"
 
@@ -38,7 +39,9 @@ def _section(title: str, rules: Sequence[AnyRule]) -> str:
 def _row(rule: AnyRule) -> str:
     first, practice, threshold = parts_of(rule.doc)
     needs = ", ".join(sorted(rule.needs)) or "none"
-    return f"| `{rule.id}` | {rule.severity} | {first} | {practice} | {threshold or 'none'} | {needs} |"
+    return (
+        f"| `{rule.id}` | {rule.severity} | {first} | {practice} | {threshold or 'none'} | {needs} | {rule.example} |"
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,12 @@ class Meaning:
     says: str = ""
     practice: str = ""
     thresholds: tuple[str, ...] = ()
+
+
+def switched_off(policy: Policy, *, sweep: bool) -> list[tuple[str, str]]:
+    """Return the rules that are off by a policy, each with the reason; on a run only those that judge runs."""
+    known = {rule.id for rule in RUN_RULES} | ({rule.id for rule in SWEEP_RULES} if sweep else set())
+    return sorted((rule, reason) for rule, reason in policy.rules_off.items() if rule in known)
 
 
 @cache

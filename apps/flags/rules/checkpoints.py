@@ -11,7 +11,12 @@ def _trains(facts: RunFacts) -> bool:
     return facts.wandb_state == "running" and facts.slurm_state == "RUNNING"
 
 
-@run_rule("no-checkpoint-yet", Severity.WARNING, needs=("wandb", "slurm"))
+@run_rule(
+    "no-checkpoint-yet",
+    Severity.WARNING,
+    needs=("wandb", "slurm"),
+    example="No checkpoint after 5 h of training (limit 3 h 00 min).",
+)
 def no_checkpoint_yet(facts: RunFacts) -> Finding | None:
     """A run trains for long and has no checkpoint.
 
@@ -31,7 +36,12 @@ def no_checkpoint_yet(facts: RunFacts) -> Finding | None:
     )
 
 
-@run_rule("checkpoint-bad", Severity.CRITICAL, needs=())
+@run_rule(
+    "checkpoint-bad",
+    Severity.CRITICAL,
+    needs=(),
+    example="The newest checkpoint (step 400) is broken: storage 0 is missing.",
+)
 def checkpoint_bad(facts: RunFacts) -> Finding | None:
     """The newest checkpoint is broken, or unsafe to load: a resume from it would fail or lose training.
 
@@ -45,7 +55,12 @@ def checkpoint_bad(facts: RunFacts) -> Finding | None:
     return Finding(f"The newest checkpoint{step} {what}: {facts.checkpoint_flaw}.", action)
 
 
-@run_rule("checkpoint-stale", Severity.WARNING, needs=("wandb", "slurm"))
+@run_rule(
+    "checkpoint-stale",
+    Severity.WARNING,
+    needs=("wandb", "slurm"),
+    example="The newest checkpoint was written 7 h 00 min ago (limit 6 h 00 min).",
+)
 def checkpoint_stale(facts: RunFacts) -> Finding | None:
     """A run trains on, and its newest checkpoint is old.
 
@@ -61,7 +76,12 @@ def checkpoint_stale(facts: RunFacts) -> Finding | None:
     )
 
 
-@run_rule("progress-ahead-of-checkpoint", Severity.NOTE, needs=("wandb", "slurm"))
+@run_rule(
+    "progress-ahead-of-checkpoint",
+    Severity.NOTE,
+    needs=("wandb", "slurm"),
+    example="A crash now would lose the training since the checkpoint of 3 h 00 min ago and 2 epochs.",
+)
 def progress_ahead_of_checkpoint(facts: RunFacts) -> Finding | None:
     """A crash now would lose hours of training.
 

@@ -7,7 +7,12 @@ from apps.joblogs.endings import RESUMABLE
 from apps.joblogs.parsers import Sign
 
 
-@run_rule("fast-completion", Severity.CRITICAL, needs=("wandb",))
+@run_rule(
+    "fast-completion",
+    Severity.CRITICAL,
+    needs=("wandb",),
+    example="Finished after 30 min (limit 2 h 00 min) at epoch 2 of 10 (log).",
+)
 def fast_completion(facts: RunFacts) -> Finding | None:
     """A run finished sooner than training can.
 
@@ -46,13 +51,13 @@ def fast_completion(facts: RunFacts) -> Finding | None:
     )
 
 
-@run_rule("finished-below-target", Severity.CRITICAL, needs=("wandb",))
+@run_rule("finished-below-target", Severity.CRITICAL, needs=("wandb",), example="Finished at epoch 2 of 10 (log).")
 def finished_below_target(facts: RunFacts) -> Finding | None:
     """A run says finished below its target.
 
     Practice: 'Fast completion = red flag', always check the logs for the actual epoch count.
     The policy's early stop is nobody's secret: a run may be meant to stop early, the person decides.
-    Of a fast one the flag `fast-completion` says more.
+    Threshold: policy.fast_completion_hours of training; of a sooner one the flag `fast-completion` says more.
     """
     limit = facts.policy.fast_completion_hours * 3600
     reached, target = facts.progress.epoch, facts.progress.target_epochs
@@ -65,7 +70,12 @@ def finished_below_target(facts: RunFacts) -> Finding | None:
     )
 
 
-@run_rule("zero-epochs", Severity.CRITICAL, needs=("wandb",))
+@run_rule(
+    "zero-epochs",
+    Severity.CRITICAL,
+    needs=("wandb",),
+    example="Finished after 5 h 00 min, and nothing was logged: no step, no history, no epoch.",
+)
 def zero_epochs(facts: RunFacts) -> Finding | None:
     """A run says finished and trained nothing, or logged nothing at all.
 
@@ -93,7 +103,13 @@ def _nothing_logged(facts: RunFacts) -> Finding | None:
     return Finding(f"{said}.", "read the log for the real error")
 
 
-@run_rule("exit-zero-but-failed", Severity.CRITICAL, needs=("wandb", "slurm"))
+@run_rule(
+    "exit-zero-but-failed",
+    Severity.CRITICAL,
+    needs=("wandb", "slurm"),
+    example="Job 4711 ended COMPLETED with status 0, but its log says: ValueError: bad shape (train.err:90), "
+    "at epoch 2 of 10.",
+)
 def exit_zero_but_failed(facts: RunFacts) -> Finding | None:
     """The job ended with status 0, and the log shows an error that ended the training.
 

@@ -11,7 +11,12 @@ from apps.links.states import MOVED_ON, NO_JOB, Pair
 DISCREPANCIES = ("zombie", "wandb-dead-job-alive", "state-mismatch", "stale-heartbeat", "stuck-running-unpopulated")
 
 
-@run_rule("zombie", Severity.CRITICAL, needs=("wandb", "slurm"))
+@run_rule(
+    "zombie",
+    Severity.CRITICAL,
+    needs=("wandb", "slurm"),
+    example="W&B says running, but job 4711 ended COMPLETED 10 min ago; last heartbeat 11 min ago.",
+)
 def zombie(facts: RunFacts) -> Finding | None:
     """W&B says running, and no Slurm job runs it.
 
@@ -45,7 +50,12 @@ def _beyond_grace(facts: RunFacts) -> bool:
     return since is None or facts.now - since >= timedelta(minutes=facts.policy.dead_job_grace_minutes)
 
 
-@run_rule("stale-heartbeat", Severity.WARNING, needs=("wandb",))
+@run_rule(
+    "stale-heartbeat",
+    Severity.WARNING,
+    needs=("wandb",),
+    example="The last heartbeat came 45 min ago (limit 30 min); job 4711 is RUNNING.",
+)
 def stale_heartbeat(facts: RunFacts) -> Finding | None:
     """W&B says running, but the run's heart has not beaten for a long time.
 
@@ -66,7 +76,12 @@ def stale_heartbeat(facts: RunFacts) -> Finding | None:
     )
 
 
-@run_rule("wandb-dead-job-alive", Severity.WARNING, needs=("wandb", "slurm"))
+@run_rule(
+    "wandb-dead-job-alive",
+    Severity.WARNING,
+    needs=("wandb", "slurm"),
+    example="W&B says crashed (last heartbeat 8 min ago), but job 4711 is still RUNNING.",
+)
 def wandb_dead_job_alive(facts: RunFacts) -> Finding | None:
     """W&B says crashed, failed or killed, and the job still runs.
 
@@ -86,7 +101,12 @@ def wandb_dead_job_alive(facts: RunFacts) -> Finding | None:
 _MISMATCHES = (Pair.STALE, Pair.WRONGLY_FINISHED, Pair.ENDED_BADLY, Pair.HOST_MEMORY)
 
 
-@run_rule("state-mismatch", Severity.WARNING, needs=("wandb", "slurm"))
+@run_rule(
+    "state-mismatch",
+    Severity.WARNING,
+    needs=("wandb", "slurm"),
+    example="W&B says finished, Slurm says TIMEOUT: W&B is wrong, probably incomplete.",
+)
 def state_mismatch(facts: RunFacts) -> Finding | None:
     """W&B and Slurm contradict each other in another way than the flags above say.
 
@@ -100,7 +120,12 @@ def state_mismatch(facts: RunFacts) -> Finding | None:
     )
 
 
-@run_rule("stuck-running-unpopulated", Severity.WARNING, needs=("wandb",))
+@run_rule(
+    "stuck-running-unpopulated",
+    Severity.WARNING,
+    needs=("wandb",),
+    example="It began 5 h 00 min ago and has logged nothing (limit 15 min).",
+)
 def stuck_running_unpopulated(facts: RunFacts) -> Finding | None:
     """W&B says running, and the run has never logged anything.
 
@@ -117,7 +142,12 @@ def stuck_running_unpopulated(facts: RunFacts) -> Finding | None:
     )
 
 
-@run_rule("job-pending-too-long", Severity.NOTE, needs=("slurm",))
+@run_rule(
+    "job-pending-too-long",
+    Severity.NOTE,
+    needs=("slurm",),
+    example="Job 4711 is pending; it was submitted 3 h 00 min ago. Slurm's reason: Priority.",
+)
 def job_pending_too_long(facts: RunFacts) -> Finding | None:
     """The run's job waits in the queue for long.
 

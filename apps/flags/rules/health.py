@@ -10,7 +10,12 @@ LEAST_GAIN = 0.001  # of the best so far: less is noise
 OVERFIT_RISE = 0.1  # of the best: how far the validation metric must have risen again
 
 
-@run_rule("diverged", Severity.CRITICAL, needs=("wandb",))
+@run_rule(
+    "diverged",
+    Severity.CRITICAL,
+    needs=("wandb",),
+    example="The loss is 900, 18000 times its best of 0.05 (limit 1000).",
+)
 def diverged(facts: RunFacts) -> Finding | None:
     """The loss is no number any more, or has exploded.
 
@@ -35,7 +40,12 @@ def diverged(facts: RunFacts) -> Finding | None:
 _AFTER_DIVERGING = "go back to an earlier checkpoint with a lower learning rate"
 
 
-@run_rule("plateau", Severity.NOTE, needs=("wandb",))
+@run_rule(
+    "plateau",
+    Severity.NOTE,
+    needs=("wandb",),
+    example="The metric's best is 0.31, and nothing better came in the second half of the run.",
+)
 def plateau(facts: RunFacts) -> Finding | None:
     """The metric has not got better for half of the run.
 
@@ -57,11 +67,17 @@ def plateau(facts: RunFacts) -> Finding | None:
     )
 
 
-@run_rule("overfitting", Severity.NOTE, needs=("wandb",))
+@run_rule(
+    "overfitting",
+    Severity.NOTE,
+    needs=("wandb",),
+    example="The training loss still falls, but the validation metric went from 0.21 to 0.34.",
+)
 def overfitting(facts: RunFacts) -> Finding | None:
     """The training loss falls while the validation metric gets worse.
 
     Practice: 'Favor resumes over restarts', every epoch is valuable compute time.
+    Threshold: policy.plateau_points logged points.
     Only where the sweep's metric is a validation metric; the last quarter must be worse than the best by a tenth.
     """
     values, losses = facts.curves.metric, facts.curves.loss
@@ -79,7 +95,7 @@ def overfitting(facts: RunFacts) -> Finding | None:
     )
 
 
-@run_rule("idle-gpu", Severity.WARNING, needs=("wandb", "slurm"))
+@run_rule("idle-gpu", Severity.WARNING, needs=("wandb", "slurm"), example="GPU use is 3 % (limit 10 %).")
 def idle_gpu(facts: RunFacts) -> Finding | None:
     """A run holds GPUs and does not use them.
 
@@ -96,7 +112,12 @@ def idle_gpu(facts: RunFacts) -> Finding | None:
     )
 
 
-@run_rule("preempted-not-resumed", Severity.WARNING, needs=("wandb", "slurm"))
+@run_rule(
+    "preempted-not-resumed",
+    Severity.WARNING,
+    needs=("wandb", "slurm"),
+    example="It was preempted 1 h 00 min ago and did not come back.",
+)
 def preempted_not_resumed(facts: RunFacts) -> Finding | None:
     """A run was preempted, and nobody resumed it.
 
@@ -113,7 +134,12 @@ def preempted_not_resumed(facts: RunFacts) -> Finding | None:
     return Finding(f"It was preempted {age_mark(ended)} and did not come back.", f"resume it from its {what}")
 
 
-@run_rule("restarted-with-progress", Severity.WARNING, needs=("wandb",))
+@run_rule(
+    "restarted-with-progress",
+    Severity.WARNING,
+    needs=("wandb",),
+    example="Run 8x2kq0 (crashed) has the same parameters and had reached epoch 31.",
+)
 def restarted_with_progress(facts: RunFacts) -> Finding | None:
     """A new run repeats the parameters of one that had got somewhere.
 

@@ -4,7 +4,7 @@ from apps.flags.domain import Finding, Severity, SweepFacts
 from apps.flags.rules.registry import sweep_rule
 
 
-@sweep_rule("no-wandb-url", Severity.WARNING, needs=("wandb",))
+@sweep_rule("no-wandb-url", Severity.WARNING, needs=("wandb",), example="W&B gave no link for sweep k3x9q2ab.")
 def no_wandb_url(facts: SweepFacts) -> Finding | None:
     """A sweep has no W&B link.
 

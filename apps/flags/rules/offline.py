@@ -7,7 +7,12 @@ from apps.flags.domain import Finding, RunFacts, Severity, SweepFacts
 from apps.flags.rules.registry import run_rule, sweep_rule
 
 
-@run_rule("offline-unsynced", Severity.WARNING, needs=())
+@run_rule(
+    "offline-unsynced",
+    Severity.WARNING,
+    needs=(),
+    example="The run's folder was last written 2 d 1 h ago and is not on W&B (limit 1 d 0 h).",
+)
 def offline_unsynced(facts: RunFacts) -> Finding | None:
     """A run's folder holds what W&B does not have, and nobody has written to it for long.
 
@@ -24,7 +29,13 @@ def offline_unsynced(facts: RunFacts) -> Finding | None:
     )
 
 
-@sweep_rule("bayes-sweep-offline", Severity.CRITICAL, needs=())
+@sweep_rule(
+    "bayes-sweep-offline",
+    Severity.CRITICAL,
+    needs=(),
+    example="2 runs of this Bayesian sweep trained offline and are not on W&B: the search chooses the next parameters "
+    "without them.",
+)
 def bayes_sweep_offline(facts: SweepFacts) -> Finding | None:
     """Runs of a Bayesian sweep train offline: the search chooses without their results.
 

@@ -15,12 +15,13 @@ F = TypeVar("F", RunFacts, SweepFacts)
 
 @dataclass(frozen=True)
 class Rule(Generic[F]):
-    """``needs`` names the sources without which the rule can say nothing."""
+    """``needs`` names the sources without which the rule can say nothing; ``example`` is a line of its evidence."""
 
     id: str
     severity: Severity
     needs: frozenset[str]
     check: Callable[[F], Finding | None]
+    example: str = ""
 
     @property
     def doc(self) -> str:
@@ -41,20 +42,20 @@ SWEEP_RULES: list[Rule[SweepFacts]] = []
 
 
 def run_rule(
-    id: str, severity: Severity, *, needs: Iterable[str]
+    id: str, severity: Severity, *, needs: Iterable[str], example: str
 ) -> Callable[[Callable[[RunFacts], Finding | None]], Callable[[RunFacts], Finding | None]]:
     def register(check: Callable[[RunFacts], Finding | None]) -> Callable[[RunFacts], Finding | None]:
-        RUN_RULES.append(Rule(id, severity, frozenset(needs), check))
+        RUN_RULES.append(Rule(id, severity, frozenset(needs), check, example))
         return check
 
     return register
 
 
 def sweep_rule(
-    id: str, severity: Severity, *, needs: Iterable[str]
+    id: str, severity: Severity, *, needs: Iterable[str], example: str
 ) -> Callable[[Callable[[SweepFacts], Finding | None]], Callable[[SweepFacts], Finding | None]]:
     def register(check: Callable[[SweepFacts], Finding | None]) -> Callable[[SweepFacts], Finding | None]:
-        SWEEP_RULES.append(Rule(id, severity, frozenset(needs), check))
+        SWEEP_RULES.append(Rule(id, severity, frozenset(needs), check, example))
         return check
 
     return register

@@ -8,7 +8,7 @@ from apps.flags.rules.registry import run_rule
 LONG_ENOUGH_SECONDS = 1800.0  # shorter runs tell nothing of their memory yet
 
 
-@run_rule("missing-seed", Severity.NOTE, needs=("wandb",))
+@run_rule("missing-seed", Severity.NOTE, needs=("wandb",), example="The config names no seed for PyTorch, CUDA.")
 def missing_seed(facts: RunFacts) -> Finding | None:
     """The config names no random seed, or not one for every framework.
 
@@ -24,18 +24,24 @@ def missing_seed(facts: RunFacts) -> Finding | None:
     return Finding(f"The config names no seed for {', '.join(missing)}.", "log these seeds to W&B's config too")
 
 
-@run_rule("missing-versions", Severity.NOTE, needs=("wandb",))
+@run_rule("missing-versions", Severity.NOTE, needs=("wandb",), example="The config names no package versions.")
 def missing_versions(facts: RunFacts) -> Finding | None:
     """The config names no package version.
 
     Practice: 'Reproducibility: seeds', log package versions in the config.
+    Versions of the software count (torch, Python, CUDA, a list of requirements), those of data and models do not.
     """
     if facts.config.empty or facts.config.has_versions:
         return None
     return Finding("The config names no package versions.", "log them, for example under `versions`")
 
 
-@run_rule("incomplete-config", Severity.WARNING, needs=("wandb",))
+@run_rule(
+    "incomplete-config",
+    Severity.WARNING,
+    needs=("wandb",),
+    example="The config lacks 2 parameters of its sweep: lr, wd.",
+)
 def incomplete_config(facts: RunFacts) -> Finding | None:
     """The config in W&B is empty, or lacks parameters of its sweep.
 
@@ -55,7 +61,7 @@ def incomplete_config(facts: RunFacts) -> Finding | None:
     )
 
 
-@run_rule("config-drift", Severity.WARNING, needs=("wandb",))
+@run_rule("config-drift", Severity.WARNING, needs=("wandb",), example="lr: 99 on W&B, the sweep's space has 0.1, 0.2")
 def config_drift(facts: RunFacts) -> Finding | None:
     """The config on disk is another one than W&B's, or a value lies outside the sweep's space.
 
@@ -68,7 +74,7 @@ def config_drift(facts: RunFacts) -> Finding | None:
     return Finding("\n".join(drift), "find out which config trained before you resume or compare")
 
 
-@run_rule("no-gpu-memory-logged", Severity.NOTE, needs=("wandb", "slurm"))
+@run_rule("no-gpu-memory-logged", Severity.NOTE, needs=("wandb", "slurm"), example="No GPU memory is logged.")
 def no_gpu_memory_logged(facts: RunFacts) -> Finding | None:
     """A run on GPUs tells nobody how much of their memory it takes.
 

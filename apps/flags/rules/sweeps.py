@@ -12,13 +12,19 @@ from apps.sweeps.ports import LIVE_SWEEP_STATES
 NO_NODES_FAULT = frozenset({"config-error", "missing-dependency"})
 
 
-@sweep_rule("zombie-agent", Severity.WARNING, needs=("wandb", "slurm"))
+@sweep_rule(
+    "zombie-agent",
+    Severity.WARNING,
+    needs=("wandb", "slurm"),
+    example="1 agent of 3 that W&B calls running is silent (g01-1); 2 jobs of the sweep are alive.",
+)
 def zombie_agent(facts: SweepFacts) -> Finding | None:
     """W&B says that agents run, and their hearts are silent or no job carries them.
 
     Practice: 'Cross-reference W&B with Slurm', detect zombie agents (W&B running, no Slurm job).
-    An agent beats every few seconds; silent ones are named after policy.stale_heartbeat_minutes. One that beats is
-    named where its host is no node of a live job of the sweep, or of one that may be; so is one that never beat.
+    Threshold: policy.stale_heartbeat_minutes without a beat, or policy.dead_job_grace_minutes without a job.
+    An agent beats every few seconds. One that beats is named where its host is no node of a live job of the sweep, or
+    of one that may be; so is one that never beat.
     """
     silent, jobless = facts.agents_silent, facts.agents_jobless
     if not silent and not jobless:
@@ -39,12 +45,12 @@ def zombie_agent(facts: SweepFacts) -> Finding | None:
     )
 
 
-@sweep_rule("under-capacity", Severity.WARNING, needs=("wandb", "slurm"))
+@sweep_rule("under-capacity", Severity.WARNING, needs=("wandb", "slurm"), example="2 of 4 agents work for this sweep.")
 def under_capacity(facts: SweepFacts) -> Finding | None:
     """A running sweep has fewer agents than it should.
 
     Practice: 'Cross-reference W&B with Slurm' and the Agent Health table: active against expected.
-    Expected is policy.expected_agents, or else what was submitted and did not leave for good.
+    Threshold: policy.expected_agents, or else what was submitted and did not leave for good.
     """
     expected = facts.policy.expected_agents or facts.jobs_expected
     if facts.state != "RUNNING" or facts.jobs_alive >= expected:
@@ -59,7 +65,12 @@ def under_capacity(facts: SweepFacts) -> Finding | None:
 AS_TOLD = ("JobArrayTaskLimit", "Dependency", "BeginTime")
 
 
-@sweep_rule("agent-pending-too-long", Severity.NOTE, needs=("slurm",))
+@sweep_rule(
+    "agent-pending-too-long",
+    Severity.NOTE,
+    needs=("slurm",),
+    example="Agent job 77 is pending; it was submitted 3 d 0 h ago. Slurm's reason: QOSMaxGRESPerUser.",
+)
 def agent_pending_too_long(facts: SweepFacts) -> Finding | None:
     """A job that is to be an agent of the sweep waits in the queue for long.
 
@@ -88,7 +99,12 @@ def agent_pending_too_long(facts: SweepFacts) -> Finding | None:
     )
 
 
-@sweep_rule("repeated-failure", Severity.CRITICAL, needs=("slurm",))
+@sweep_rule(
+    "repeated-failure",
+    Severity.CRITICAL,
+    needs=("slurm",),
+    example="6 runs died one after another on agent job 4711 (node g07) within a day: cuda-oom ×6.",
+)
 def repeated_failure(facts: SweepFacts) -> Finding | None:
     """One node, or one agent, burns runs.
 
@@ -132,7 +148,12 @@ def _burning_agent(agent: str, died: Sequence[Burnt]) -> Finding:
     )
 
 
-@sweep_rule("disk-filling", Severity.CRITICAL, needs=())
+@sweep_rule(
+    "disk-filling",
+    Severity.CRITICAL,
+    needs=(),
+    example="5 GiB are free, and 2 live runs with checkpoints of 2 GiB want 12 GiB.",
+)
 def disk_filling(facts: SweepFacts) -> Finding | None:
     """The disk has no room for the next checkpoints.
 

@@ -15,6 +15,7 @@ from apps.checkpoints.domain import newest
 from apps.checkpoints.models import Checkpoint, RunConfig, Verification
 from apps.flags.history import Moment, moment_of
 from apps.flags.models import SEVERITY_ORDER, Flag, RunStatus
+from apps.flags.rules.catalogue import switched_off
 from apps.handovers.models import Handover
 from apps.handovers.selectors import handovers_of_run, numbers_naming_jobs
 from apps.links.selectors import LinkedJob, jobs_of_runs, left_at
@@ -28,7 +29,7 @@ from apps.pages.selectors.progress import SourceProgress, progress_by_source
 from apps.resume.models import ResumeRequest
 from apps.sweeps.models import Run, RunStateChange
 from apps.sweeps.ports import LIVE_RUN_STATES
-from apps.workspaces.selectors import policy_of
+from apps.workspaces.selectors import policy_of, workspace_by_project
 
 MOST = 50
 MOST_STATES = 500
@@ -60,6 +61,7 @@ class RunPage:
     status: RunStatus | None
     flags: list[Flag]
     past_flags: list[Flag]
+    rules_off: list[tuple[str, str]]
     attempts: list[LinkedJob]
     jobs_named: dict[tuple[str, str], int]
     life: RunLife
@@ -108,12 +110,14 @@ def run_page(run: Run, *, all_notes: bool = False) -> RunPage:
     logs, traces = logs_of(run, attempts)
     proofs = list(Verification.objects.filter(run=run))
     disk = _one(run, "disk_config")
-    policy = policy_of(run.sweep.workspace if run.sweep else None, *_sweep_words(run))
+    workspace = run.sweep.workspace if run.sweep else workspace_by_project().get(run.project_path)
+    policy = policy_of(workspace, *_sweep_words(run))
     return RunPage(
         run=run,
         status=_one(run, "status"),
         flags=sorted(own.standing(), key=lambda one: (SEVERITY_ORDER.get(one.severity, 9), one.rule)),
         past_flags=list(own.over().order_by("-opened_at")[:MOST_PAST]),
+        rules_off=switched_off(policy, sweep=False),
         attempts=attempts,
         jobs_named=numbers_naming_jobs(one.job for one in attempts),
         life=life_of(run, attempts, seen=_states_seen(run)),

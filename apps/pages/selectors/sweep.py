@@ -9,6 +9,7 @@ from apps.audit.selectors import Freshness, freshness
 from apps.board.domain import BoardRow
 from apps.board.selectors import followed, rows_of
 from apps.flags.models import SEVERITY_ORDER, Flag, RunStatus
+from apps.flags.rules.catalogue import switched_off
 from apps.handovers.models import Handover
 from apps.handovers.selectors import handovers_of_sweep
 from apps.links.selectors import agent_jobs
@@ -16,6 +17,7 @@ from apps.pages.domain.tables import Parameter, parameter_space
 from apps.pages.models import SavedView
 from apps.slurm.models import Job
 from apps.sweeps.models import Run, Sweep, SweepAgent
+from apps.workspaces.selectors import policy_of
 
 MOST_AGENTS = 200
 MOST_HANDOVERS = 5
@@ -39,6 +41,7 @@ class SweepPage:
     verdicts: list[tuple[str, int]]
     flags: list[Flag]
     handovers: list[Handover]
+    rules_off: list[tuple[str, str]]
     sources: list[Freshness]
 
     @property
@@ -78,6 +81,7 @@ def sweep_page(sweep: Sweep) -> SweepPage:
         verdicts=_verdicts(sweep),
         flags=_flags(sweep),
         handovers=list(handovers_of_sweep(sweep)[:MOST_HANDOVERS]),
+        rules_off=switched_off(policy_of(sweep.workspace, sweep.sweep_id, sweep.name), sweep=True),
         sources=_sources(sweep, sources, {job.cluster for job in jobs}),
     )
 
