@@ -1,6 +1,6 @@
 from django.urls import path, re_path
 
-from apps.pages.views import charts, logs, run, sweep
+from apps.pages.views import charts, logs, naming, run, sweep
 
 app_name = "pages"
 urlpatterns = [
@@ -19,4 +19,6 @@ urlpatterns = [
     re_path(
         r"^sweeps/(?P<pk>\d{1,15})/charts/(?P<name>[a-z-]{1,40})\.(?P<form>json|csv)$", charts.chart, name="chart-as"
     ),
+    path("runs/<str:run_id>", naming.run, name="run-by-id"),
+    path("sweeps/<str:sweep_id>", naming.sweep, name="sweep-by-id"),
 ]

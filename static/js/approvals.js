@@ -72,9 +72,10 @@
   document.addEventListener("htmx:oobAfterSwap", () => renewed(marked));
   document.addEventListener("htmx:afterSwap", (event) => {
     const before = marked;
-    if (event.detail.target.id === "asked") /* the pressed button is gone: on to the next question, or to what came of it */
+    if (event.detail.target?.id === "asked") /* the pressed button is gone: on to the next question, or to what came of it */
       (document.querySelector(".asked .item") ?? document.querySelector("#asked [role=status]"))?.focus({ preventScroll: true });
     renewed(before);
   });
+  document.addEventListener("htmx:historyRestore", mark);
   mark();
 })();

@@ -124,3 +124,16 @@ def test_the_board_with_questions_breaks_no_rule_and_nothing_runs_out(visit: Vis
     assert violations(page) == []
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
     picture(page, "board", f"{scheme}-{width}")
+
+
+def test_going_back_and_a_viewers_board_complain_of_nothing(visit: Visit) -> None:
+    asked_on_the_board()
+    page = visit("/?q=vit")
+    page.get_by_role("link", name="Sweep", exact=True).click()
+    expect(page).to_have_url(re.compile("sort="))
+    page.go_back()
+    expect(page.locator(".asked .current")).to_have_count(1)
+    viewers = visit(who="viewer")
+    with viewers.expect_response(lambda answer: "/board/updates" in answer.url):
+        pass
+    expect(viewers.locator("#asked")).to_have_count(0)

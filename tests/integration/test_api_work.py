@@ -124,6 +124,18 @@ def test_a_key_that_means_nothing_or_too_much_is_told_so(checkout: Path) -> None
     assert client.get("/handovers/a1b2c3").json()["key"] == KEY
 
 
+def test_options_in_a_remark_or_a_summary_are_refused_with_the_body_to_send() -> None:
+    plan, client = approvals.approved(now=utcnow()), api()
+    remark = {"step": 1, "remark": "Which one do you prefer: linear, cosine?"}
+    told = problem(client.post(f"/plans/{plan.pk}/progress", remark), 422)
+    assert [one["label"] for one in told["instead"]["body"]["options"]] == ["linear", "cosine"]
+    results = [{"command": step["command"], "exit_status": 0} for step in PLAN["steps"]]
+    final = {"results": results, "summary": "Done. Options: 1. resume 2. restart - which?"}
+    told = problem(client.post(f"/plans/{plan.pk}/final-report", final), 422)
+    assert told["instead"]["act"] == "ask_question"
+    assert client.post(f"/plans/{plan.pk}/final-report", {**final, "summary": "Done."}).status_code == 201
+
+
 def test_hits_of_a_search_go_on_behind_the_cursor(workspace_of_many: list[str]) -> None:
     client, found, cursor = api(), [], ""
     while cursor is not None:

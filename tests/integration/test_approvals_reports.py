@@ -10,7 +10,7 @@ from apps.approvals.domain.errors import Refused
 from apps.approvals.domain.reports import Result
 from apps.approvals.models import FinalReport, StepReport
 from apps.approvals.services.deploying import finish_deploy, report_progress
-from tests.factories.approvals import CODER, approved
+from tests.factories.approvals import CODER, approved, person
 from tests.factories.moments import NOW
 
 pytestmark = pytest.mark.django_db
@@ -39,3 +39,19 @@ def test_a_result_whose_command_no_page_could_show_is_refused(command: str) -> N
     with pytest.raises(Refused, match="100 results at the most"):
         finish_deploy(plan=made, results=(*RESULTS, *many), by=CODER, now=LATER)
     assert not FinalReport.objects.exists()
+
+
+def test_a_decision_that_is_asked_for_in_a_report_is_refused_with_the_form_to_use() -> None:
+    made = approved()
+    told: dict[str, Any] = {"plan": made, "step": 1, "now": LATER, "exit_status": 0}
+    with pytest.raises(
+        Refused, match=r"between 2 options in plain text.*ask_question\(title='Pick one - linear / cosine'"
+    ):
+        report_progress(**told, by=CODER, remark="Pick one - linear / cosine")
+    with pytest.raises(Refused, match=r"ask_question\(.*'label': 'Resume'.*'label': 'restart'"):
+        finish_deploy(plan=made, results=RESULTS, by=CODER, now=LATER, summary="All passed.\nResume or restart?")
+    assert not StepReport.objects.exists()
+    assert not FinalReport.objects.exists()
+    report_progress(**told, by=CODER, remark="Trained with lr 0.1, 0.2 and 0.3.")
+    report_progress(**told, by=person(), remark="Shall we stop or go on?")
+    finish_deploy(plan=made, results=RESULTS, by=CODER, now=LATER, summary="Done:\n1. the test\n2. the schedule")

@@ -25,6 +25,14 @@ from tests.factories.approvals import question_draft
         ("Which is it? Option A: retry. Option B: give up.", ("retry", "give up")),
         ("Pick 1) now 2) tomorrow", ("now", "tomorrow")),
         ("Which schedule: linear vs cosine?", ("linear", "cosine")),
+        ("Which one do you prefer: linear, cosine?", ("linear", "cosine")),
+        ("Options: 1. linear 2. cosine - which?", ("linear", "cosine")),
+        ("Two are left. Which one: 1. Linear 2. Cosine 3. Both?", ("Linear", "Cosine", "Both")),
+        ("Options: linear / cosine. Which?", ("linear", "cosine")),
+        ("Options: linear, cosine - which one?", ("linear", "cosine")),
+        ("Pick one - linear / cosine", ("linear", "cosine")),
+        ("All is done. Please choose: linear, cosine, both", ("linear", "cosine", "both")),
+        ("Should I keep linear / go back to cosine?", ("keep linear", "go back to cosine")),
     ],
 )
 def test_options_in_a_text_are_found(text: str, options: tuple[str, ...]) -> None:
@@ -46,6 +54,23 @@ def test_options_in_a_text_are_found(text: str, options: tuple[str, ...]) -> Non
         "It fails with or without the seed.",
         "Why does step 2 touch train.py?",
         "(a) is the only way.",
+        "Trained with lr 0.1, 0.2 and 0.3.",
+        "See a/b testing?",
+        "Is 1.5 fine?",
+        "Did you read train/a.py, train/b.py?",
+        "Is the ratio of train / test fine?",
+        "Does it run at 10:30, 11:30?",
+        "What was done: 1. wrote the test 2. mended it. Is that enough?",
+        "Options tried: 1. linear 2. cosine.",
+        "What happened in step 1. and step 2. of it?",
+        "Changed the default options.\n- lr\n- seed",
+        "Kept the options: lr, seed.",
+        "Which nodes are drained: see the list.",
+        "Which run is it: the one that failed, as the handover of yesterday says in its third part?",
+        "I picked one - linear / cosine were equal.",
+        "Chose linear: it is faster, simpler.",
+        "Choose the seed: it is 7.",
+        "Prefer not to touch: a, b.",
     ],
 )
 def test_what_only_reports_or_asks_without_options_is_no_choice(text: str) -> None:
@@ -70,7 +95,19 @@ def test_no_text_breaks_it_and_options_are_two_to_six(text: str) -> None:
     assert all(found)
 
 
-@pytest.mark.parametrize("piece", ["or ", " (a)", "1. a\n", "a?", "should i ", "- x\n", "\n", " ", "option a ", "ab,"])
+SLOW = ["or ", " (a)", "1. a\n", "a?", "should i ", "- x\n", "\n", " ", "option a ", "ab,"]
+SLOW_IN_A_LINE = [
+    "which: ",
+    "pick - ",
+    " / ",
+    "1. ",
+    "which" + " " * 1999,
+    "which one - a, b? ",
+    "choose " * 280 + ": a?",
+]
+
+
+@pytest.mark.parametrize("piece", SLOW + SLOW_IN_A_LINE)
 @pytest.mark.timeout(20)
 def test_a_text_made_to_be_slow_is_read(piece: str) -> None:
     assert len(looks_like_a_choice(piece * 200_000)) <= 6

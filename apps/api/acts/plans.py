@@ -99,8 +99,7 @@ def show_plan(caller: Caller, wish: PlanNumber) -> Told:
 @act(Scope.PLAN, writes=True)
 def comment_on_plan(caller: Caller, wish: CommentWish) -> Told:
     """Keep a comment on a plan. It approves nothing, whatever it says; a question with options is asked as one."""
-    if caller.token.kind == "agent":
-        check_form(wish.text, lambda: check_plain_text(wish.text))
+    _check_asks_nothing(caller, wish.text)
     made = services.comment_on_plan(plan=plan_of(wish.plan), text=wish.text, by=caller.actor, now=utcnow())
     return {"plan": wish.plan, "comment": made.pk, "said": f"The comment is kept. {APPROVES_NOTHING}"}
 
@@ -108,6 +107,7 @@ def comment_on_plan(caller: Caller, wish: CommentWish) -> Told:
 @act(Scope.PLAN, writes=True)
 def report_progress(caller: Caller, wish: ProgressWish) -> Told:
     """Report that a step of an approved plan began, or what its validation command came to."""
+    _check_asks_nothing(caller, wish.remark)
     deploying.report_progress(
         plan=plan_of(wish.plan), step=wish.step, by=caller.actor, now=utcnow(), exit_status=wish.exit_status,
         output=wish.output, remark=wish.remark,
@@ -121,11 +121,18 @@ def finish_deploy(caller: Caller, wish: FinalWish) -> Told:
 
     A report that lacks one, or that of the failing test or an acceptance test, is refused and names it.
     """
+    _check_asks_nothing(caller, wish.summary)
     results = results_from(wish.model_dump()["results"])
     deploying.finish_deploy(
         plan=plan_of(wish.plan), results=results, by=caller.actor, now=utcnow(), summary=wish.summary
     )
     return _told(plan_of(wish.plan))
+
+
+def _check_asks_nothing(caller: Caller, text: str) -> None:
+    """Whoever wants a decision asks for it with its options: words in a comment or a report are answered by nobody."""
+    if caller.token.kind == "agent":
+        check_form(text, lambda: check_plain_text(text))
 
 
 def check_form(text: str, check: Callable[[], None]) -> None:

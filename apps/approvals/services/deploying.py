@@ -7,9 +7,10 @@ from typing import Any
 import structlog
 from django.db import transaction
 
-from apps.approvals.actors import Actor
+from apps.approvals.actors import Actor, Agent
 from apps.approvals.domain.errors import Refused
 from apps.approvals.domain.plans import check_words
+from apps.approvals.domain.questions import check_plain_text
 from apps.approvals.domain.reports import Result, check_final, check_step, is_status
 from apps.approvals.domain.states import PlanState, check_can_report, expiry
 from apps.approvals.domain.text import bounded
@@ -35,7 +36,8 @@ def report_progress(
     """Keep how far a step is: begun (without ``exit_status``), or what its validation command came to.
 
     ``step`` counts from 1. Of a long ``output`` head and tail are kept. ``Refused`` unless the plan is approved as it
-    stands, and where the ``key`` stands for another report; the same report with the same ``key`` makes one.
+    stands, where an agent's ``remark`` asks for a decision between options, and where the ``key`` stands for another
+    report; the same report with the same ``key`` makes one.
     """
     who, key = named(by), key_or_new(key)
     plan = locked(plan)
@@ -46,6 +48,7 @@ def report_progress(
     check_can_report(standing(plan, version), now)
     check_step(version.draft, step)
     _check_parts(exit_status, output, remark)
+    _check_asks_nothing(remark, by)
     made = StepReport.objects.create(version=version, key=key, at=now, **told)
     hours = plan.handover.workspace.policy.plan_expires_hours
     touch(plan, state=PlanState.DEPLOYING.value, moved_at=now, expires_at=expiry(now, hours))
@@ -69,6 +72,12 @@ def _check_parts(exit_status: int | None, output: str, remark: str) -> None:
         check_words("The remark", remark, LONGEST_NOTE)
 
 
+def _check_asks_nothing(text: str, by: Actor) -> None:
+    """An agent that asks for a decision in its report would not be answered: nobody presses anything there."""
+    if isinstance(by, Agent):
+        check_plain_text(text)
+
+
 @transaction.atomic
 def finish_deploy(*, plan: Plan, results: Sequence[Result], by: Actor, now: datetime, summary: str = "") -> FinalReport:
     """Keep the final report; the plan is deployed then, or failed where a command did not end with 0.
@@ -88,6 +97,7 @@ def finish_deploy(*, plan: Plan, results: Sequence[Result], by: Actor, now: date
     if (held := _finished(version)) and (held.results, held.by) == (told, who["by"]):
         return held
     check_can_report(standing(plan, version), now)
+    _check_asks_nothing(summary, by)
     check_final(version.draft, results)
     passed = all(one.passed for one in results)
     made = FinalReport.objects.create(version=version, results=told, passed=passed, summary=summary, at=now, **who)

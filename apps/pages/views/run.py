@@ -21,11 +21,16 @@ from apps.pages.models import RunNote
 from apps.pages.selectors.run import RunPage, run_named, run_page
 from apps.pages.services.notes import Refused, add_note, edit_note
 from apps.pages.views.charting import answer_chart
+from apps.pages.views.naming import last_part, run_by_id
 from apps.sweeps.models import Run
 
 TEMPLATE = "pages/run.html"
 SHOW_ANEW_SECONDS = 60
 MOST_CONFIG = 400  # rows of a config's table; a config longer than that is not read in a browser
+
+
+class NoSuchRun(Http404):
+    """No run has this number."""
 
 
 @never_cache
@@ -35,7 +40,10 @@ def page(request: HttpRequest, pk: int) -> HttpResponse:
     """Show everything about one run; a poll is answered with 204 while nothing is newer than what it has."""
     if htmx_of(request).target == "run-now" and _nothing_new(request):
         return HttpResponse(status=204)
-    return _answer(request, pk)
+    try:
+        return _answer(request, pk)
+    except NoSuchRun:
+        return run_by_id(request, last_part(request))  # an id of digits alone
 
 
 def _nothing_new(request: HttpRequest) -> bool:
@@ -101,7 +109,7 @@ def _said(request: HttpRequest, pk: int, said: str) -> HttpResponse:
 def _run(pk: int) -> Run:
     run = run_named(pk)
     if run is None:
-        raise Http404("There is no such run.")
+        raise NoSuchRun("There is no such run.")
     return run
 
 

@@ -23,6 +23,7 @@ from apps.pages.selectors.runs_table import SAMPLED, choosable, every_row, table
 from apps.pages.selectors.sweep import saved_views, states_of_runs, sweep_named_by, sweep_page
 from apps.pages.services.saved import Refused, forget_view, save_view
 from apps.pages.views.catalogue import CHARTS
+from apps.pages.views.naming import last_part, sweep_by_id
 from apps.sweeps.models import Sweep
 
 TEMPLATE = "pages/sweep.html"
@@ -44,7 +45,9 @@ class Column:
 @requires(Permission.VIEW_BOARD)
 def page(request: HttpRequest, pk: int) -> HttpResponse:
     """Show a sweep; htmx asks for its table of runs alone."""
-    sweep, now = sweep_of(pk), utcnow()
+    sweep, now = sweep_named_by(pk), utcnow()
+    if sweep is None:
+        return sweep_by_id(request, last_part(request))  # an id of digits alone
     view = TableView.from_query(dict(request.GET.lists())).tidied(chosen_parameters(sweep.config))
     details = htmx_of(request)
     context: dict[str, Any] = {"sweep": sweep, "now": now}
