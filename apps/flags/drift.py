@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable
 
 from apps.audit.models import AuditEvent
 from apps.flags.reading import differences
-from apps.flags.spaces import outside
+from apps.flags.spaces import Bounds, outside, space_of
 from apps.sweeps.models import Run
 
 _RESUMED = "resume.request.requested"
@@ -15,20 +15,27 @@ def drifts_of(runs: Iterable[Run]) -> dict[int, tuple[str, ...]]:
 
     What a resume changed on purpose stands in the audit trail, which is asked only for runs where something differs.
     """
-    found = {run.pk: (run, said) for run in runs if (said := _drift(run))}
+    spaces: dict[int | None, tuple[Bounds, ...]] = {}  # of each sweep once: many runs share one
+    found = {}
+    for run in runs:
+        if said := _drift(run, spaces):
+            found[run.pk] = (run, said)
     changed = _changed_by_resumes([run.run_id for run, _ in found.values()])
-    told = {
-        pk: _drift(run, changed[run.run_id]) if run.run_id in changed else said for pk, (run, said) in found.items()
-    }
-    return {pk: said for pk, said in told.items() if said}
+    for pk, (run, _) in list(found.items()):
+        if run.run_id in changed:
+            found[pk] = (run, _drift(run, spaces, changed[run.run_id]))
+    return {pk: said for pk, (_, said) in found.items() if said}
 
 
-def _drift(run: Run, changed: Collection[str] = ()) -> tuple[str, ...]:
+def _drift(run: Run, spaces: dict[int | None, tuple[Bounds, ...]], changed: Collection[str] = ()) -> tuple[str, ...]:
     if not run.config:
         return ()
-    disk, parameters = getattr(run, "disk_config", None), run.sweep.config.get("parameters") if run.sweep else None
+    if run.sweep_id not in spaces:
+        parameters = run.sweep.config.get("parameters") if run.sweep else None
+        spaces[run.sweep_id] = space_of(parameters) if isinstance(parameters, dict) else ()
+    disk = getattr(run, "disk_config", None)
     found = differences(disk.values, run.config, changed) if disk is not None else ()
-    return found + (outside(run.config, parameters, changed) if isinstance(parameters, dict) else ())
+    return found + outside(run.config, spaces[run.sweep_id], changed)
 
 
 def _changed_by_resumes(run_ids: Collection[str]) -> dict[str, set[str]]:

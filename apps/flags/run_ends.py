@@ -39,10 +39,11 @@ class _End:
     node: str
     crash_class: str
     good: bool
+    may_live: bool
 
     @property
     def is_nodes_fault(self) -> bool:
-        return bool(self.crash_class) and self.crash_class not in NOT_A_NODES_FAULT
+        return bool(self.crash_class) and self.crash_class not in NOT_A_NODES_FAULT and not self.may_live
 
     @property
     def is_agents_fault(self) -> bool:
@@ -90,6 +91,7 @@ def _ends(sweep_pks: Sequence[int], since: datetime) -> Iterable[_End]:
                 node=first_node(row["job__nodes"] or ""),
                 crash_class=row["crash_class"],
                 good=not row["crash_class"],
+                may_live=_may_live(row),
             )
 
 
@@ -98,6 +100,12 @@ def _ended_at(row: Mapping[str, Any]) -> datetime | None:
     last: datetime | None = row["run__trained_until"] or row["run__heartbeat_at"]
     end: datetime | None = None if row["slurm_state"] == MOVED_ON else row["job__end_at"]
     return end or last
+
+
+def _may_live(row: Mapping[str, Any]) -> bool:
+    """W&B calls crashed what it no longer hears of: of many on one node with live jobs the network may be to blame."""
+    silent = row["run__state"] == "crashed" and row["crash_class"] == "unknown"
+    return silent and row["slurm_state"] in ("RUNNING", "COMPLETING", "SUSPENDED")
 
 
 def _agent_of(row: Mapping[str, Any], by_host: Mapping[tuple[int, str], str], *, tell_cluster: bool) -> str:

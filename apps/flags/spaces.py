@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from apps.core.units import number
@@ -13,24 +14,46 @@ _PLAIN = ("", "uniform", "int_uniform", "log_uniform_values", "inv_log_uniform_v
 _NEARLY = 1e-6  # of a bound: a value that was rounded on its way lies inside
 
 
-def outside(config: Mapping[str, Any], parameters: Mapping[str, Any], changed: Collection[str] = ()) -> tuple[str, ...]:
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What a sweep allows of one parameter, by its dotted key: these values, or a span; None where it has no end."""
+
+    key: str
+    allowed: tuple[Any, ...] = ()
+    low: float | None = None
+    high: float | None = None
+
+    @property
+    def said(self) -> str:
+        return f"has {_listed(self.allowed)}" if self.allowed else _span(self.low, self.high)
+
+
+def space_of(parameters: Mapping[str, Any]) -> tuple[Bounds, ...]:
+    """Return what a sweep allows, of each parameter that has bounds.
+
+    Quantised and normal distributions have none: they reach beyond what they name.
+    """
+    bounds = (_bounds(key, spec) for key, spec in _specs(parameters))
+    return tuple(one for one in bounds if one.allowed or one.low is not None or one.high is not None)
+
+
+def outside(config: Mapping[str, Any], space: Iterable[Bounds], changed: Collection[str] = ()) -> tuple[str, ...]:
     """Return which values lie outside the space, as ``lr: 99 on W&B, the sweep's space has 0.1, 0.2``.
 
-    ``changed`` names keys that somebody changed on purpose, whole or by their last part. What the config lacks, and
-    what has no bounds, is left out: quantised and normal distributions reach beyond what they name.
+    ``changed`` names keys that somebody changed on purpose, whole or by their last part. What the config lacks is
+    left out.
     """
     found = []
-    for key, spec in _specs(parameters):
-        value = lookup(config, key)
-        if value is None or {key, key.rpartition(".")[2]} & set(changed):
+    for one in space:
+        value = lookup(config, one.key)
+        if value is None or value in one.allowed or not _is_beyond(value, one):
             continue
-        if said := _beyond(value, spec):
-            found.append(f"{key}: {str(value)[:60]} on W&B, the sweep's space {said}")
+        if one.key not in changed and one.key.rpartition(".")[2] not in changed:
+            found.append(f"{one.key}: {str(value)[:60]} on W&B, the sweep's space {one.said}")
     return tuple(found)
 
 
 def _specs(parameters: Mapping[str, Any], prefix: str = "", depth: int = 0) -> Iterable[tuple[str, Mapping[str, Any]]]:
-    """Yield the dotted key of each parameter with what the sweep says of it."""
     for name, spec in parameters.items():
         if not isinstance(spec, Mapping):
             continue
@@ -41,29 +64,31 @@ def _specs(parameters: Mapping[str, Any], prefix: str = "", depth: int = 0) -> I
             yield f"{prefix}{name}", spec
 
 
-def _beyond(value: Any, spec: Mapping[str, Any]) -> str:
-    """Say what the space is where the value lies outside of it; empty where it does not, or nobody can tell."""
-    allowed = spec["values"] if isinstance(spec.get("values"), list) else [spec["value"]] if "value" in spec else []
-    if allowed:
-        return "" if any(same(value, one) for one in allowed) else f"has {_listed(allowed)}"
-    low, high = _bounds(spec)
-    if (low is None and high is None) or isinstance(value, bool | Mapping | list):
-        return ""
-    told = finite(value)
-    below = told is not None and low is not None and told < low - abs(low) * _NEARLY
-    above = told is not None and high is not None and told > high + abs(high) * _NEARLY
-    return _span(low, high) if told is None or below or above else ""
+def _is_beyond(value: Any, bounds: Bounds) -> bool:
+    if bounds.allowed:
+        return not any(same(value, one) for one in bounds.allowed)
+    if isinstance(value, bool | dict | list):
+        return False
+    told, low, high = finite(value), bounds.low, bounds.high
+    if told is None:
+        return True
+    below = low is not None and told < low - abs(low) * _NEARLY
+    return below or (high is not None and told > high + abs(high) * _NEARLY)
 
 
-def _bounds(spec: Mapping[str, Any]) -> tuple[float | None, float | None]:
+def _bounds(key: str, spec: Mapping[str, Any]) -> Bounds:
+    if isinstance(spec.get("values"), list):
+        return Bounds(key, tuple(spec["values"]))
+    if "value" in spec:
+        return Bounds(key, (spec["value"],))
     low, high, how = finite(spec.get("min")), finite(spec.get("max")), str(spec.get("distribution") or "")
     if how in _PLAIN:
-        return low, high
+        return Bounds(key, (), low, high)
     if how == "log_uniform":  # the bounds are those of the logarithm
-        return _power(low), _power(high)
+        return Bounds(key, (), _power(low), _power(high))
     if how == "inv_log_uniform":  # of the inverse's
-        return _power(None if high is None else -high), _power(None if low is None else -low)
-    return None, None
+        return Bounds(key, (), _power(None if high is None else -high), _power(None if low is None else -low))
+    return Bounds(key)
 
 
 def _power(exponent: float | None) -> float | None:

@@ -6,7 +6,9 @@ configs are compared here, of the newest ``MOST`` that got somewhere, because wh
 
 import hashlib
 import json
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import Q
@@ -44,35 +46,50 @@ def _in_sweeps(live: Sequence[Run]) -> dict[int, Twin]:
     told = _got_somewhere(Q(parameters_hash__in={run.parameters_hash for run in live}) & places)
     others = {one.sweep_id for one in told} - sweeps.keys()
     known = sweeps | (Sweep.objects.defer("purpose", "description").in_bulk(others) if others else {})
+    searches = {pk: _search_of(sweep) for pk, sweep in known.items()}
+    furthest = _furthest_first(told, {one.pk: one.parameters_hash for one in told})
     found = {}
     for run in live:
-        before = [one for one in told if one.parameters_hash == run.parameters_hash and _same_search(one, run, known)]
-        best = _furthest(before)
+        best = next((one for one in furthest.get(run.parameters_hash, ()) if _same_search(one, run, searches)), None)
         if best is not None:
             elsewhere = known[best.sweep_id].sweep_id if best.sweep_id not in (None, run.sweep_id) else ""
             found[run.pk] = Twin(best.run_id, best.state, best.status.epoch or 0.0, sweep_id=elsewhere)
     return found
 
 
-def _same_search(one: Run, run: Run, known: Mapping[int | None, Sweep]) -> bool:
+@dataclass(frozen=True, slots=True)
+class _Search:
+    project: str
+    workspace: int | None
+    space: str
+
+
+def _search_of(sweep: Sweep) -> _Search:
+    space = json.dumps([sweep.config.get(key) for key in SPACE], sort_keys=True, default=str)
+    return _Search(sweep.project_path, sweep.workspace_id, space)
+
+
+def _same_search(one: Run, run: Run, searches: Mapping[int | None, _Search]) -> bool:
     if one.sweep_id == run.sweep_id:
         return _began_before(one, run)
-    here, there = known.get(run.sweep_id), known.get(one.sweep_id)
-    if here is None or there is None or not _was_over(one, run):
+    here, there = searches.get(run.sweep_id), searches.get(one.sweep_id)
+    if here is None or there is None or here.space != there.space:
         return False
-    near = here.project_path == there.project_path or (here.workspace_id or 0) == there.workspace_id
-    return near and all(here.config.get(key) == there.config.get(key) for key in SPACE)
+    near = here.project == there.project or (here.workspace is not None and here.workspace == there.workspace)
+    return near and _was_over(one, run)
 
 
 def _outside(live: Sequence[Run], workspaces: Mapping[str, Workspace]) -> dict[int, Twin]:
     if not live:
         return {}
     told = _got_somewhere(Q(sweep=None) & _projects(live), with_config=True)
-    hashes = {one.pk: _config_hash(one, workspaces) for one in (*told, *live)}
+    may_differ = {path: policy_of(workspaces.get(path)).may_differ for path in {run.project_path for run in live}}
+    hashes = {one.pk: config_hash(one.config, may_differ[one.project_path]) for one in (*told, *live)}
+    furthest = _furthest_first(told, hashes)
     found = {}
     for run in live:
-        same = [one for one in told if hashes[run.pk] and hashes[one.pk] == hashes[run.pk]]
-        best = _furthest(one for one in same if one.project_path == run.project_path and _was_over(one, run))
+        same = furthest.get(hashes[run.pk], ()) if hashes[run.pk] else ()
+        best = next((one for one in same if one.project_path == run.project_path and _was_over(one, run)), None)
         if best is not None:
             found[run.pk] = Twin(best.run_id, best.state, best.status.epoch or 0.0, same="config")
     return found
@@ -95,8 +112,11 @@ def _got_somewhere(wanted: Q, *, with_config: bool = False) -> list[Run]:
     return list(rows.defer("config", "summary", "status__chain"))
 
 
-def _furthest(runs: Iterable[Run]) -> Run | None:
-    return max(runs, key=lambda one: one.status.epoch or 0.0, default=None)
+def _furthest_first(told: Iterable[Run], hashes: Mapping[int, str]) -> dict[str, list[Run]]:
+    found: dict[str, list[Run]] = defaultdict(list)
+    for one in sorted(told, key=lambda one: one.status.epoch or 0.0, reverse=True):
+        found[hashes[one.pk]].append(one)
+    return found
 
 
 def _began_before(one: Run, run: Run) -> bool:
@@ -107,10 +127,6 @@ def _was_over(one: Run, run: Run) -> bool:
     """Two that trained side by side, such as the ranks of one job, repeat nothing of each other."""
     ended = one.ended_at
     return _began_before(one, run) and (ended is None or (run.created_at is not None and ended <= run.created_at))
-
-
-def _config_hash(run: Run, workspaces: Mapping[str, Workspace]) -> str:
-    return config_hash(run.config, policy_of(workspaces.get(run.project_path)).may_differ)
 
 
 def config_hash(config: Mapping[str, Any], may_differ: Collection[str]) -> str:

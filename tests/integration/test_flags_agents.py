@@ -85,6 +85,16 @@ def test_runs_that_a_person_stopped_in_wandb_are_no_failures_of_their_agent() ->
     assert burning(sweep) == ""
 
 
+def test_runs_that_wandb_lost_sight_of_while_their_jobs_live_are_no_nodes_failures() -> None:
+    sweep = SweepFactory()
+    for _ in range(4):
+        ran(sweep, JobFactory(nodes="g07", start_at=before(days=1)), 1, state="crashed", crash="")
+    assert burning(sweep) == ""
+    for _ in range(4):
+        ran(sweep, JobFactory(nodes="g07", start_at=before(days=1)), 1, state="crashed")
+    assert burning(sweep) == "4 runs died on node g07 within a day: cuda-oom ×4."
+
+
 def test_without_a_job_the_only_agent_of_the_runs_host_is_named() -> None:
     sweep = SweepFactory()
     SweepAgentFactory(sweep=sweep, name="g01-agent")

@@ -1,10 +1,15 @@
 """Whether a run's values lie in its sweep's space."""
 
+from collections.abc import Collection
 from typing import Any
 
 import pytest
 
-from apps.flags.spaces import outside
+from apps.flags import spaces
+
+
+def outside(config: dict[str, Any], parameters: dict[str, Any], changed: Collection[str] = ()) -> tuple[str, ...]:
+    return spaces.outside(config, spaces.space_of(parameters), changed)
 
 
 @pytest.mark.parametrize(
