@@ -1,6 +1,6 @@
 """Gathering the facts of many runs at once: a handful of queries, whatever their number."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -75,7 +75,7 @@ def gather(run_pks: Iterable[int], now: datetime) -> list[Gathered]:
         unsynced=unsynced_since(run.pk for run in runs),
         twins=twins_of(runs, workspaces),
         proofs=proofs_of(runs),
-        drifts=drifts_of(runs),
+        drifts=drifts_of(runs, lambda run: _policy_in(run, workspaces).may_differ),
     )
     return [_gather_one(run, pool, now) for run in runs]
 
@@ -119,9 +119,13 @@ def _policy(run: Run, pool: _Pool) -> Policy:
     """Return the policy of the run's sweep, read once for all its runs."""
     key = (run.project_path, run.sweep_id)
     if key not in pool.policies:
-        told = (run.sweep.sweep_id, run.sweep.name) if run.sweep else ("", "")
-        pool.policies[key] = policy_of(pool.workspaces.get(run.project_path), *told)
+        pool.policies[key] = _policy_in(run, pool.workspaces)
     return pool.policies[key]
+
+
+def _policy_in(run: Run, workspaces: Mapping[str, Workspace]) -> Policy:
+    told = (run.sweep.sweep_id, run.sweep.name) if run.sweep else ("", "")
+    return policy_of(workspaces.get(run.project_path), *told)
 
 
 def _runtime(run: Run, linked: list[LinkedJob], time: JobTime, now: datetime) -> float | None:

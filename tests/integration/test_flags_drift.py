@@ -11,7 +11,14 @@ from apps.flags.models import Flag
 from apps.flags.services import evaluate_runs
 from apps.sweeps.models import Run
 from tests.factories.moments import NOW, before
-from tests.factories.rows import REPEATABLE, RunFactory, RunLinkFactory, SweepFactory, both_sources_answered
+from tests.factories.rows import (
+    REPEATABLE,
+    RunFactory,
+    RunLinkFactory,
+    SweepFactory,
+    WorkspaceFactory,
+    both_sources_answered,
+)
 
 pytestmark = pytest.mark.django_db
 SPACE = {"parameters": {"lr": {"values": [0.1, 0.2]}}}
@@ -47,6 +54,17 @@ def test_what_a_resume_changed_is_no_drift() -> None:
     plan = {"changes": ["batch_size = 8, lr = 0.05"]}
     record(type="resume.request.requested", actor="mia", subject=f"run {run.run_id}", plan=plan)
     assert drift(run) == ""
+
+
+def test_keys_that_may_differ_by_the_policy_are_no_drift() -> None:
+    workspace = WorkspaceFactory(config={"projects": ["team/glue"], "policy": {"may_differ": ["wd"]}})
+    run = RunFactory(sweep=SweepFactory(config=SPACE, workspace=workspace), config={**REPEATABLE, "lr": 0.1, "wd": 3})
+    RunLinkFactory(run=run)
+    RunConfig.objects.create(run=run, path="/c.yaml", bytes=1, modified_at=before(hours=1), values={"lr": 0.1, "wd": 9})
+    assert drift(run) == ""
+    RunConfig.objects.update(values={"lr": 0.2, "wd": 9})
+    Run.objects.filter(pk=run.pk).update(config={**run.config, "lr": 0.1})
+    assert drift(run) == "lr: 0.2 on disk, 0.1 on W&B"
 
 
 def test_drifts_of_many_runs_take_one_query(django_assert_num_queries: Any) -> None:

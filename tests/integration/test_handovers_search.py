@@ -111,6 +111,7 @@ def test_without_a_word_the_newest_come_first_and_what_is_gone_is_left_out(write
     gone = write("cosine", state="gone")
     assert names("") == [second.name, first.name]
     assert names("cosine") == [gone.name]
+    assert [hit.handover.pk for hit in search("", Filters(state="gone")).hits] == [gone.pk]
 
 
 def test_where_every_word_is_common_the_newest_are_found(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -48,7 +48,7 @@ class Filters:
         return tuple(index.mark(kind, value) for kind, value in kept.items() if value)
 
     def on(self, rows: QuerySet[Handover]) -> QuerySet[Handover]:
-        """Return those of ``rows`` that pass. A handover that is gone from the disk is found only when asked for."""
+        """Return those of ``rows`` that pass."""
         exact = {"workspace__name": self.workspace, "branch": self.branch, "agent": self.agent, "author": self.author,
                  "state": self.state}  # fmt: skip
         rows = rows.filter(**{name: value for name, value in exact.items() if value})
@@ -100,7 +100,8 @@ def search(
     terms = terms_of(text, typing=typing)
     end = offset + limit
     if not terms and not text.strip():
-        return _newest(rows, offset, end)
+        # What is gone from the disk is listed only when it is asked for.
+        return _newest(rows if filters.state else rows.exclude(state="gone"), offset, end)
     by_key = _by_key(text, rows, end + 1)
     if not terms:
         return Found(by_key[offset:end], len(by_key), more=len(by_key) > end)
@@ -116,7 +117,7 @@ def search(
 
 
 def _newest(rows: QuerySet[Handover], offset: int, end: int) -> Found:
-    listed = rows.exclude(state="gone").select_related("content").order_by("-date", "-pk")
+    listed = rows.select_related("content").order_by("-date", "-pk")
     found = list(listed[offset : end + 1])
     shown, more = found[: end - offset], len(found) > end - offset
     hits = [Hit(row, best_passage(row.content.text[:400] if row.content else "", (), {}), 0.0) for row in shown]
