@@ -20,6 +20,12 @@ def test_a_recorded_situation_is_told_as_it_was(name: str) -> None:
     assert expected.get("hint", "") in ("", *(hint_in(one.text) for one in decision.proof))
 
 
+@pytest.mark.parametrize("name", SITUATIONS)
+def test_each_recorded_situation_has_its_next_action(name: str) -> None:
+    found = situation(name)
+    assert found.verdict.action.value == found.expected["verdict"], found.verdict.reason
+
+
 def test_no_situation_is_taken_for_another_and_none_is_wrongly_called_resumable() -> None:
     found = [situation(name) for name in SITUATIONS]
     wrong = {

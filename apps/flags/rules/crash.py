@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from apps.flags.domain import Evidence, Resumable, RunFacts
 from apps.joblogs.crashes import decide
-from apps.joblogs.endings import BAD_IN_WANDB, BAD_STATES, Ending
+from apps.joblogs.endings import BAD_IN_WANDB, BAD_STATES, Decision, Ending
 from apps.joblogs.endings import RESUMABLE as BY_CLASS
 from apps.links.states import MOVED_ON, NO_JOB, UNKNOWN
 
@@ -29,7 +29,11 @@ class Failure:
 
 def failure_of(facts: RunFacts) -> Failure:
     """Return the crash class of a run that ended badly, with the log line that proves it where there is one."""
-    decision = decide(_ending(facts))
+    return failure_from(decide(_ending(facts)))
+
+
+def failure_from(decision: Decision) -> Failure:
+    """Return a decision on a log as rules and verdicts know it."""
     if not decision.failed:
         return Failure()
     proof = decision.proof[0] if decision.proof else None
