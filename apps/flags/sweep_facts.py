@@ -2,7 +2,9 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 
 from django.db.models import Count, Max, Min
 
@@ -21,12 +23,19 @@ from apps.slurm.selectors import cluster_sources
 from apps.sweeps.models import Run, Sweep, SweepAgent
 from apps.sweeps.ports import LIVE_SWEEP_STATES
 from apps.sweeps.selectors import offline_runs_of_sweeps
-from apps.workspaces.models import Workspace
 from apps.workspaces.selectors import policy_of
 
 NONE = Failures()
 CARRIES = ("RUNNING", "COMPLETING", "SUSPENDED", "CONFIGURING")
 Runs = tuple[int, datetime | None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Saved:
+    """The largest newest checkpoint of a sweep's runs, in bytes, and a folder in which they are."""
+
+    bytes: int
+    folder: Path
 
 
 def gather_sweeps(sweeps: Iterable[Sweep], now: datetime) -> dict[int, SweepFacts]:
@@ -41,12 +50,12 @@ def gather_sweeps(sweeps: Iterable[Sweep], now: datetime) -> dict[int, SweepFact
     jobs = {pk: last_attempts(found) for pk, found in attempts.items()}
     waiting = _waiting(jobs)
     offline, failures = offline_runs_of_sweeps(pks), failures_of(pks, now)
-    live, sizes = _live_runs(pks), _checkpoint_sizes(pks)
+    live, saved = _live_runs(pks), _checkpoints(pks)
     agents = _agents(pks, live)
     # Without agents nobody asks where all the cluster's jobs are.
     others = _nodes(nodes_of_nobodys_jobs(CARRIES)) if slurm and agents else frozenset()
     read_at = min((one.good_at for one in clusters if one.good_at), default=now)
-    free = {one.pk: free_bytes(one.path) for one in {sweep.workspace for sweep in listed if sweep.workspace}}
+    free = _free(listed, saved)
     found = {}
     for sweep in listed:
         policy = policy_of(sweep.workspace, sweep.sweep_id, sweep.name)
@@ -77,8 +86,8 @@ def gather_sweeps(sweeps: Iterable[Sweep], now: datetime) -> dict[int, SweepFact
             live_runs=sum(runs for runs, _ in live.get(sweep.pk, {}).values()),
             failures=failures.get(sweep.pk, NONE).by_node,
             burnt=failures.get(sweep.pk, NONE).burnt,
-            checkpoint_bytes=sizes.get(sweep.pk, 0),
-            free_bytes=_free_of(sweep.workspace, free),
+            checkpoint_bytes=saved[sweep.pk].bytes if sweep.pk in saved else 0,
+            free_bytes=free.get(sweep.pk),
         )
     return found
 
@@ -90,8 +99,16 @@ def _waiting(jobs: dict[int, list[Job]]) -> dict[int, tuple[JobFacts, ...]]:
     return {pk: tuple(job_facts(job) for job in found if job.pk not in carrying) for pk, found in pending.items()}
 
 
-def _free_of(workspace: Workspace | None, free: dict[int, int | None]) -> int | None:
-    return free.get(workspace.pk) if workspace else None
+def _free(sweeps: Iterable[Sweep], saved: Mapping[int, _Saved]) -> dict[int, int | None]:
+    """How much room is left where the checkpoints of each sweep are, which may be another disk than the workspace's."""
+    folders: dict[int, Path] = {}
+    for one in sweeps:
+        if one.pk in saved:
+            folders[one.pk] = saved[one.pk].folder
+        elif one.workspace:
+            folders[one.pk] = one.workspace.path
+    room = {folder: free_bytes(folder) for folder in set(folders.values())}
+    return {pk: room[folder] for pk, folder in folders.items()}
 
 
 def _places(attempts: Iterable[Job], since: datetime) -> list[frozenset[str]]:
@@ -124,6 +141,12 @@ def _live_runs(pks: list[int]) -> dict[int, dict[str, Runs]]:
     return found
 
 
-def _checkpoint_sizes(pks: list[int]) -> dict[int, int]:
-    rows = Checkpoint.objects.filter(run__sweep__in=pks).values("run__sweep").annotate(size=Max("bytes"))
-    return {int(row["run__sweep"]): int(row["size"]) for row in rows}
+def _checkpoints(pks: list[int]) -> dict[int, _Saved]:
+    own = Checkpoint.objects.filter(run__sweep__in=pks).values("run__sweep")
+    rows = list(own.annotate(size=Max("bytes"), one=Max("pk")))
+    paths = dict(Checkpoint.objects.filter(pk__in=[row["one"] for row in rows]).values_list("pk", "path"))
+    return {
+        int(row["run__sweep"]): _Saved(row["size"], Path(paths[row["one"]]).parent)
+        for row in rows
+        if row["one"] in paths
+    }

@@ -1,6 +1,7 @@
 """From rows to status and flags: opened, updated, cleared with their history, uncertain without a source."""
 
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -9,6 +10,7 @@ from apps.core.units import with_ages
 from apps.flags.facts import gather
 from apps.flags.models import Flag, RunStatus
 from apps.flags.services import clear_settled_flags, evaluate_runs, evaluate_sweeps
+from apps.flags.sweep_facts import gather_sweeps
 from apps.joblogs.models import LogFile, LogTrace
 from apps.slurm.models import Job
 from apps.sweeps.models import Run
@@ -368,3 +370,16 @@ def test_a_finished_run_of_which_wandb_holds_nothing_is_told(summary: dict[str, 
     run = ended_under(RunFactory(state="finished", summary=summary, heartbeat_at=before(minutes=31)), "COMPLETED")
     evaluate_runs(run_pks=[run.pk], now=NOW)
     assert ("zero-epochs" in open_flags(run)) is told
+
+
+def test_room_is_measured_where_the_checkpoints_are(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A workspace's outputs may be a link to scratch, which is another disk."""
+    scratch = tmp_path / "scratch"
+    sweep = SweepFactory(workspace=WorkspaceFactory(root=str(tmp_path)))
+    run = RunFactory(sweep=sweep)
+    room = {tmp_path: 1 << 40, scratch: 1 << 20}
+    monkeypatch.setattr("apps.flags.sweep_facts.free_bytes", room.get)
+    assert gather_sweeps([sweep], NOW)[sweep.pk].free_bytes == 1 << 40
+    CheckpointFactory(run=run, path=str(scratch / "step_5.pt"), bytes=7)
+    facts = gather_sweeps([sweep], NOW)[sweep.pk]
+    assert (facts.checkpoint_bytes, facts.free_bytes) == (7, 1 << 20)
