@@ -2,7 +2,7 @@
 "use strict";
 (() => {
   const PLACES = ".waiting > li, .asked > ul > li, [data-alone]"; /* what one may be at */
-  const FIRST = "[data-alone], .asked .question"; /* the first of these is current while one is at nothing */
+  const FIRST = "[data-alone], .asked .question, .waiting .question:has(button.option)"; /* the first of these is current while one is at nothing */
   const SETTLE = 600; /* ms in which a key may still be meant for the question that was current before */
   const NEWCOMER = 40; /* px of a question that must be seen before a key answers it */
   let marked = "", changedAt = -SETTLE;

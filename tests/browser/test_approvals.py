@@ -146,9 +146,10 @@ def test_several_are_ticked_by_keys_and_sent_by_enter(visit: Visit) -> None:
 def test_the_inbox_is_worked_with_the_keyboard_alone(visit: Visit) -> None:
     made, asked = full_inbox()
     page = visit("/inbox")
+    page.keyboard.press("j")
     page.keyboard.press("1")
-    assert not Answer.objects.exists(), "a key answers only the question that one is on"
-    for key in ("j", "j", "j", "k", "j"):
+    assert not Answer.objects.exists(), "on something else than a question a number answers nothing"
+    for key in ("j", "j", "k", "j"):
         page.keyboard.press(key)
     expect(page.locator(f"#question-{asked.pk}")).to_be_focused()
     page.keyboard.press("3")
@@ -159,6 +160,16 @@ def test_the_inbox_is_worked_with_the_keyboard_alone(visit: Visit) -> None:
     expect(page.locator(f"#plan-{made.pk}")).to_be_focused()
     page.keyboard.press("Enter")
     expect(page).to_have_url(re.compile(rf"/plans/{made.pk}$"))
+
+
+def test_one_press_of_a_key_answers_the_question_that_the_inbox_marks(visit: Visit) -> None:
+    _, asked = full_inbox()
+    page = visit("/inbox")
+    expect(page.locator(".question.current")).to_have_count(1)
+    expect(page.locator(f".question.current #question-{asked.pk}")).to_be_visible()
+    page.keyboard.press("1")
+    expect(page.get_by_role("status").first).to_have_text("Answered: Keep linear.")
+    assert Answer.objects.get().question_id == asked.pk
 
 
 def test_a_question_is_answered_in_the_inbox_without_javascript(visit: Visit) -> None:
