@@ -139,6 +139,18 @@ def run(one: Sweep, run_id: str, how: Training, *, job_id: str = "") -> Run:
     return made
 
 
+def judge_runs() -> None:
+    """Give each run the next action that its states have; without it they count as never judged."""
+    told = {"zombie": "mark crashed", "stale heartbeat": "wait"}
+    for status in RunStatus.objects.select_related("run"):
+        over = "done" if status.run.state == "finished" else "investigate"
+        plain = "healthy" if status.run.state == "running" else over
+        status.verdict = "change-then-resume" if status.crash_class else told.get(status.pair, plain)
+        status.agreement = "agree" if status.agree else "disagree"
+        status.verdict_reason = "as its states are"
+        status.save()
+
+
 def job_of(one: Sweep, job_id: str, how: Training) -> Job:
     began = utcnow() - timedelta(hours=how.hours)
     live = how.slurm in ("RUNNING", "PENDING", "COMPLETING")

@@ -127,6 +127,7 @@ def test_a_page_never_scrolls_sideways(visit: Visit, width: int) -> None:
 @pytest.mark.skipif(not os.environ.get("SWEEPBOARD_SCREENSHOT"), reason="makes the README's picture only when asked")
 def test_the_picture_in_the_readme_is_made(visit: Visit) -> None:
     seed.tidy_board()
+    seed.judge_runs()
     page = visit(viewport={"width": 1500, "height": 900}, color_scheme="light")
     row(page, "mixup").locator(".toggle").click()
     expect(page.locator("table.runs")).to_have_count(1)
