@@ -76,7 +76,11 @@ def test_an_agent_is_told_where_its_host_is_no_node_of_a_job_that_could_carry_it
     assert jobless(agent("")) == [""]
 
 
-@pytest.mark.parametrize("place", [{"g01"}, {"g07", "g01"}, {"elsewhere"}, {"localhost"}, set()], ids=lambda place: "-".join(sorted(place)) or "nowhere")
+def _name(place: set[str]) -> str:
+    return "-".join(sorted(place)) or "nowhere"
+
+
+@pytest.mark.parametrize("place", [{"g01"}, {"g07", "g01"}, {"elsewhere"}, {"localhost"}, set()], ids=_name)
 def test_a_job_on_its_host_or_on_a_host_of_no_agent_may_carry_it(place: set[str]) -> None:
     assert jobless(agent("g01.cluster.local"), places=(place,)) == []
 
