@@ -46,6 +46,8 @@ def processes_below(folder: Path) -> list[str]:
 
 def test_the_sample_fills_the_board_and_shows_every_kind_of_trouble(sample: RunningSweepboard, page: Page) -> None:
     sample.wait_for(lambda: "digits-search" in sample.manage("sweep_status"), 60, "the board should fill")
+    # What comes after the page was loaded is announced there, and not inserted.
+    sample.wait_for(lambda: "digits-trouble" in sample.manage("sweep_status"), 120, "the sweep in trouble should come")
     page.goto(sample.url)
     page.fill("#id_username", "admin")
     page.fill("#id_password", sample.password)
