@@ -86,7 +86,7 @@ def operations(schema: Any) -> list[Any]:
 def aim(case: Any) -> None:
     """Point an example at what there is, so that not every one ends at 'there is no such thing'."""
     for name in case.path_parameters or {}:
-        case.path_parameters[name] = THERE[name]
+        case.path_parameters[name] = THERE.get(name, 1)  # one test needs nothing to be there
     if case.query:
         case.query = {name: value for name, value in case.query.items() if name in ("limit", "wait", "q")}
     if isinstance(case.body, dict):
