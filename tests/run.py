@@ -4,7 +4,8 @@ It installs the system packages that the layers need when it may (root or passwo
 names every layer that is left out, and with CI=true a left-out layer is a failure.
 
 Real daemons, browsers and clients share the machine with each other, and at times one of them is late. So the files
-of a few failed tests are run once more, alone. What passes only then is named at the end: it wants to be mended.
+of a few failed tests are run once more, alone and in their own order. What passes only then is named at the end: it
+wants to be mended.
 """
 
 import os
@@ -99,7 +100,7 @@ class Layers:
             result = self.run(title, [*command, *arguments], noted)
             failed = sorted(set(file.read().split("\n")) - {""})
         if result.code == TESTS_FAILED and 0 < len(failed) <= MOST_LOOKED_AT_AGAIN:
-            alone = [*command, "-n", "0", *sorted({name.partition("::")[0] for name in failed})]
+            alone = [*command, "-p", "no:randomly", "-n", "0", *sorted({name.partition("::")[0] for name in failed})]
             again = self.run(f"once more, alone: {', '.join(failed)}", alone, environment)
             if again.code == 0:
                 result.code, result.unsteady = 0, failed
