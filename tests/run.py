@@ -3,9 +3,9 @@
 It installs the system packages that the layers need when it may (root or passwordless sudo, apt); otherwise it
 names every layer that is left out, and with CI=true a left-out layer is a failure.
 
-Real daemons, browsers and clients share the machine with each other, and at times one of them is late. So the files
-of a few failed tests are run once more, alone and in their own order. What passes only then is named at the end: it
-wants to be mended.
+Real daemons, browsers and clients share the machine with each other, and at times one of them is late. So in the
+layers that need them the files of a few failed tests are run once more, alone and in their own order. What passes
+only then is named at the end: it wants to be mended. What needs no daemon has one look.
 """
 
 import os
@@ -93,13 +93,20 @@ class Layers:
         self.results.append(Result(title, done.returncode, time.monotonic() - began))
         return self.results[-1]
 
-    def pytest(self, title: str, arguments: Sequence[str], environment: Mapping[str, str] | None = None) -> None:
+    def pytest(
+        self,
+        title: str,
+        arguments: Sequence[str],
+        environment: Mapping[str, str] | None = None,
+        *,
+        look_again: bool = False,
+    ) -> None:
         command = [sys.executable, "-m", "pytest", "-q", "-rs", *SLOWEST]
         with tempfile.NamedTemporaryFile("r", prefix="failed-") as file:
             noted = {**(environment or {}), "TESTS_THAT_FAILED": file.name}
             result = self.run(title, [*command, *arguments], noted)
             failed = sorted(set(file.read().split("\n")) - {""})
-        if result.code == TESTS_FAILED and 0 < len(failed) <= MOST_LOOKED_AT_AGAIN:
+        if look_again and result.code == TESTS_FAILED and 0 < len(failed) <= MOST_LOOKED_AT_AGAIN:
             alone = [*command, "-p", "no:randomly", "-n", "0", *sorted({name.partition("::")[0] for name in failed})]
             again = self.run(f"once more, alone: {', '.join(failed)}", alone, environment)
             if again.code == 0:
@@ -126,14 +133,19 @@ def main() -> int:
     layers = Layers()
     layers.pytest("unit and guards", ["tests/unit", "tests/guards", *WORKERS])
     layers.pytest("integration, on SQLite and the embedded Redis", ["tests/integration", *WORKERS])
-    layers.pytest("contract", ["tests/contract", *WAITING])
-    layers.pytest("browser and end to end, on SQLite and the embedded Redis", ["tests/browser", *WORKERS])
+    layers.pytest("contract", ["tests/contract", *WAITING], look_again=True)
+    layers.pytest(
+        "browser and end to end, on SQLite and the embedded Redis", ["tests/browser", *WORKERS], look_again=True
+    )
     with ExitStack() as services:
         environment = _servers(services)
         if environment:
             layers.pytest("integration, on PostgreSQL and Redis", ["tests/integration", *WORKERS], environment)
             layers.pytest(
-                "browser and end to end, on PostgreSQL and Redis", ["tests/browser", *WORKERS, *NOT_LOOKS], environment
+                "browser and end to end, on PostgreSQL and Redis",
+                ["tests/browser", *WORKERS, *NOT_LOOKS],
+                environment,
+                look_again=True,
             )
     layers.run("benchmarks, smoke run", [sys.executable, "-m", "benchmarks", "--smoke"])
     return layers.report()

@@ -12,7 +12,7 @@ from tests.run import MOST_LOOKED_AT_AGAIN, Layers
 Told = tuple[int, list[str]]
 
 
-def ended(monkeypatch: pytest.MonkeyPatch, *tells: Told) -> tuple[Layers, list[Sequence[str]]]:
+def ended(monkeypatch: pytest.MonkeyPatch, *tells: Told, look_again: bool = True) -> tuple[Layers, list[Sequence[str]]]:
     """Run one layer whose runs of pytest end as ``tells`` says: exit status and failed tests of each."""
     left, commands = list(tells), []
 
@@ -26,7 +26,7 @@ def ended(monkeypatch: pytest.MonkeyPatch, *tells: Told) -> tuple[Layers, list[S
     monkeypatch.setattr("tests.run.subprocess.run", run)
     monkeypatch.setattr("tests.run.missing_programs", list)
     layers = Layers()
-    layers.pytest("contract", ["tests/contract"])
+    layers.pytest("contract", ["tests/contract"], look_again=look_again)
     assert left == []
     return layers, commands
 
@@ -50,6 +50,11 @@ def test_what_passes_only_alone_is_named(monkeypatch: pytest.MonkeyPatch, capsys
 )
 def test_what_failed_otherwise_stays_failed(monkeypatch: pytest.MonkeyPatch, tells: list[Told]) -> None:
     layers, _ = ended(monkeypatch, *tells)
+    assert layers.report() == 1
+
+
+def test_what_needs_no_daemon_has_one_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    layers, _ = ended(monkeypatch, (1, ["tests/a.py::one"]), look_again=False)
     assert layers.report() == 1
 
 
