@@ -216,6 +216,8 @@ def story(team: Team, sweepboard: RunningSweepboard) -> Story:
     killed, preempted, healthy = (team.wait_until_training(f"{agents}_{task}") for task in range(3))
     _wait_for_end(team, f"{early_job}_0")
     team.kill_hard(f"{agents}_0")
+    # Two agents may share a node. Were one still running for Slurm when the node is taken, it would be requeued too.
+    _wait_for_end(team, f"{agents}_0")
     _preempt(team, f"{agents}_1")
     passes(sweepboard)
     return Story(killed, preempted, healthy, team.wait_until_training(f"{early_job}_0", 1), f"{agents}_1")
@@ -268,9 +270,10 @@ def _preempt(team: Team, job_id: str) -> int:
 
 
 def _wait_for_end(team: Team, job_id: str) -> None:
+    """Wait until Slurm's queue lists the job no more: what it does once it has seen that the processes are gone."""
     deadline = time.monotonic() + 90
-    while team.run("squeue", "-h", "-r", "-j", job_id.split("_")[0], "-o", "%i").strip():
-        assert time.monotonic() < deadline, team.log(job_id)
+    while team.run("squeue", "-h", "-r", "-j", job_id, "-o", "%i").strip():
+        assert time.monotonic() < deadline, team.run("squeue", "-r") + team.log(job_id)
         time.sleep(0.5)
 
 
