@@ -1,12 +1,21 @@
 """Users of each role."""
 
+from functools import cache
+
 import factory
+from django.contrib.auth.hashers import make_password
 from django.contrib.auth.models import Group, User
 from factory.django import DjangoModelFactory
 
 from apps.core.permissions import Role
 
 PASSWORD = "correct horse battery"
+
+
+@cache
+def _hash_of(password: str) -> str:
+    """Hashing is slow on purpose; thousands of people of the tests share one password."""
+    return make_password(password)
 
 
 class UserFactory(DjangoModelFactory[User]):
@@ -20,7 +29,7 @@ class UserFactory(DjangoModelFactory[User]):
 
     @factory.post_generation
     def password(self, create: bool, extracted: str | None, **kwargs: object) -> None:
-        self.set_password(extracted or PASSWORD)
+        self.password = _hash_of(extracted or PASSWORD)
         self.save()
 
     @factory.post_generation

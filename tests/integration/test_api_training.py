@@ -263,7 +263,7 @@ def test_the_reports_are_markdown(glue: Any) -> None:
     assert problem(client.get("/reports/active-sweeps", workspace="none"), 404)
 
 
-def test_the_weekly_review_is_the_text_of_the_command(glue: Any) -> None:
+def test_the_weekly_review_is_the_text_of_the_command(noon: None, glue: Any) -> None:
     client = api()
     for query in ({}, {"week": "2026-W40"}, {"workspace": "glue"}):
         out = StringIO()
