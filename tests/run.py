@@ -26,8 +26,8 @@ PACKAGES = [
 ]
 PROGRAMS = ("slurmctld", "slurmd", "slurmdbd", "squeue", "munged", "mariadbd", "redis-server", "chromium")
 WORKERS = ("-n", "2", "--dist", "loadscope")
-# How a page looks does not hang on the database: on PostgreSQL those tests are left to the other half.
-NOT_LOOKS = ("-k", "not wcag and not runs_out and not sideways")
+# How a page looks, or a command without a database: the first half has shown it.
+SECOND_DATABASE = ("-m", "not any_database")
 SLOWEST = ("--durations=8", "--durations-min=5")  # what to look at when the whole takes longer than it should
 # These layers wait for servers, schedulers and polls far more than they compute.
 WAITING = ("-n", "4", "--dist", "loadscope")
@@ -140,10 +140,14 @@ def main() -> int:
     with ExitStack() as services:
         environment = _servers(services)
         if environment:
-            layers.pytest("integration, on PostgreSQL and Redis", ["tests/integration", *WORKERS], environment)
+            layers.pytest(
+                "integration, on PostgreSQL and Redis",
+                ["tests/integration", *WORKERS, *SECOND_DATABASE],
+                environment,
+            )
             layers.pytest(
                 "browser and end to end, on PostgreSQL and Redis",
-                ["tests/browser", *WORKERS, *NOT_LOOKS],
+                ["tests/browser", *WORKERS, *SECOND_DATABASE],
                 environment,
                 look_again=True,
             )

@@ -185,6 +185,7 @@ def test_a_question_is_answered_in_the_inbox_without_javascript(visit: Visit) ->
 # Looks
 
 
+@pytest.mark.any_database
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_no_page_breaks_a_wcag_rule(visit: Visit, scheme: str) -> None:
     made, asked = full_inbox()
@@ -198,6 +199,7 @@ def test_no_page_breaks_a_wcag_rule(visit: Visit, scheme: str) -> None:
         picture(page, path, f"{scheme}-1440")
 
 
+@pytest.mark.any_database
 @pytest.mark.parametrize(("width", "scheme"), [(390, "light"), (390, "dark"), (2560, "light")])
 def test_nothing_runs_out_of_any_page(visit: Visit, width: int, scheme: str) -> None:
     made, asked = full_inbox()

@@ -63,6 +63,7 @@ def test_a_press_proves_a_checkpoint_and_the_answer_comes_by_itself(visit: Visit
     expect(page.locator("tr", has_text="step_2000.pt")).to_contain_text("newest good")
 
 
+@pytest.mark.any_database
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_checkpoints_break_no_wcag_rule(visit: Visit, run: Run, scheme: str) -> None:
     page = visit(f"/runs/{run.pk}/checkpoints", color_scheme=scheme)
@@ -74,6 +75,7 @@ def test_the_checkpoints_break_no_wcag_rule(visit: Visit, run: Run, scheme: str)
     assert violations(page) == []
 
 
+@pytest.mark.any_database
 @pytest.mark.parametrize("width", [390, 1280])
 def test_nothing_runs_out_of_the_checkpoints(visit: Visit, run: Run, width: int) -> None:
     page = visit(f"/runs/{run.pk}/checkpoints", viewport={"width": width, "height": 900})

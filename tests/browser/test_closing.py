@@ -40,6 +40,7 @@ def zombie() -> Run:
     return run
 
 
+@pytest.mark.any_database
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_page_is_accessible_in_both_schemes_and_in_every_state(visit: Visit, scheme: str) -> None:
     run = zombie()
@@ -105,6 +106,7 @@ def test_it_works_without_javascript(visit: Visit) -> None:
     assert CloseRequest.objects.count() == 1
 
 
+@pytest.mark.any_database
 @pytest.mark.parametrize("width", [390, 1440])
 def test_nothing_runs_out_of_the_page(visit: Visit, width: int) -> None:
     run = zombie()

@@ -126,6 +126,7 @@ def test_a_search_is_kept_shared_and_forgotten(visit: Visit, workspace: Workspac
     assert not SavedSearch.objects.exists()
 
 
+@pytest.mark.any_database
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_no_page_of_handovers_breaks_a_wcag_rule(visit: Visit, workspace: Workspace, scheme: str) -> None:
     seed.sweep("swp00001", "cosine")
@@ -150,6 +151,7 @@ def _sweep() -> int:
     return Sweep.objects.get().pk
 
 
+@pytest.mark.any_database
 @pytest.mark.parametrize("width", [390, 1280, 2560])
 def test_nothing_runs_out_of_any_page(visit: Visit, workspace: Workspace, width: int) -> None:
     seed.sweep("swp00001", "cosine")

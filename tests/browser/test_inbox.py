@@ -28,6 +28,7 @@ def bad_node() -> None:
     seed.fresh_passes()
 
 
+@pytest.mark.any_database
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_inbox_breaks_no_wcag_rule(visit: Visit, scheme: str) -> None:
     bad_node()
@@ -72,6 +73,7 @@ def test_filters_and_links_work_without_javascript(visit: Visit) -> None:
     expect(page.locator("table.inbox li")).to_have_count(6)
 
 
+@pytest.mark.any_database
 @pytest.mark.parametrize("width", [390, 1280, 2560])
 def test_nothing_runs_out_of_the_inbox(visit: Visit, width: int) -> None:
     bad_node()

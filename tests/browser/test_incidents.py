@@ -36,6 +36,7 @@ def odd_week() -> None:
     seed.fresh_passes()
 
 
+@pytest.mark.any_database
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("path", PAGES)
 def test_the_logs_break_no_wcag_rule(visit: Visit, path: str, scheme: str) -> None:
@@ -58,6 +59,7 @@ def test_the_log_is_narrowed_and_leads_to_the_flag_and_to_the_preemptions(visit:
     expect(page.locator("table.log")).to_contain_text("not yet")
 
 
+@pytest.mark.any_database
 @pytest.mark.parametrize("path", PAGES)
 @pytest.mark.parametrize("width", [390, 1280, 2560])
 def test_nothing_runs_out_of_the_logs(visit: Visit, path: str, width: int) -> None:

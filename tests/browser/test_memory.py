@@ -23,6 +23,7 @@ def test_what_is_typed_and_ticked_is_in_the_address(visit: Visit) -> None:
     expect(page.get_by_label("One batch was trained before the whole run")).to_be_checked()
 
 
+@pytest.mark.any_database
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_estimate_breaks_no_wcag_rule(visit: Visit, scheme: str) -> None:
     page = visit("/memory?parameters=7B&done=estimated", color_scheme=scheme)
@@ -30,6 +31,7 @@ def test_the_estimate_breaks_no_wcag_rule(visit: Visit, scheme: str) -> None:
     assert violations(page) == []
 
 
+@pytest.mark.any_database
 @pytest.mark.parametrize("width", [390, 1280])
 def test_nothing_runs_out_of_the_estimate(visit: Visit, width: int) -> None:
     page = visit("/memory?parameters=7B", viewport={"width": width, "height": 900}, java_script_enabled=False)

@@ -211,6 +211,7 @@ def test_a_number_leads_to_its_rows_and_what_came_late_is_marked(visit: Visit) -
     assert current(page) == "wrong"
 
 
+@pytest.mark.any_database
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_nothing_in_the_review_breaks_wcag(visit: Visit, scheme: str) -> None:
     week = full_week()
@@ -231,6 +232,7 @@ def frozen_week_of(week: Week) -> Week:
     return week.previous
 
 
+@pytest.mark.any_database
 @pytest.mark.parametrize("width", [390, 1440])
 def test_nothing_scrolls_sideways(visit: Visit, width: int) -> None:
     week = full_week()

@@ -30,6 +30,7 @@ def folders() -> list[RunFolder]:
     return made
 
 
+@pytest.mark.any_database
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("path", ["/offline", "/ops/sources"])
 def test_the_screens_are_accessible_in_both_schemes(visit: Visit, path: str, scheme: str) -> None:
@@ -80,6 +81,7 @@ def test_a_failure_shows_on_the_open_screen_of_sources(visit: Visit) -> None:
     expect(page.locator(".sources-table tr", has_text="cluster")).to_contain_text("slurmctld does not answer.")
 
 
+@pytest.mark.any_database
 @pytest.mark.parametrize("width", [390, 1280, 2560])
 def test_nothing_runs_out_of_the_screens(visit: Visit, width: int) -> None:
     folders()

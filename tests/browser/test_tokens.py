@@ -43,6 +43,7 @@ def test_a_person_makes_a_token_sees_it_once_and_revokes_it(visit: Visit, script
     assert Api(secret).get("/plans").status_code == 401
 
 
+@pytest.mark.any_database
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_neither_page_breaks_a_wcag_rule(visit: Visit, scheme: str) -> None:
     some()
@@ -53,6 +54,7 @@ def test_neither_page_breaks_a_wcag_rule(visit: Visit, scheme: str) -> None:
         picture(page, path, f"{scheme}-1440")
 
 
+@pytest.mark.any_database
 @pytest.mark.parametrize("width", [390, 2560])
 def test_nothing_runs_out_of_either_page(visit: Visit, width: int) -> None:
     some()

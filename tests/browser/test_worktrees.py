@@ -49,6 +49,7 @@ def page_of(name: str) -> str:
     return f"/worktrees/{Worktree.objects.get(path__endswith=name).pk}"
 
 
+@pytest.mark.any_database
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_screens_are_accessible_wcag(visit: Visit, root: Path, scheme: str) -> None:
     page = visit("/worktrees", color_scheme=scheme)
@@ -106,6 +107,7 @@ def test_one_is_made_and_cleaned_up_without_javascript(visit: Visit, root: Path)
     assert not folder.exists()
 
 
+@pytest.mark.any_database
 @pytest.mark.parametrize("width", [390, 1440])
 def test_nothing_runs_sideways(visit: Visit, root: Path, width: int) -> None:
     page = visit("/worktrees", viewport={"width": width, "height": 900})
