@@ -25,12 +25,13 @@ PACKAGES = [
     *("mariadb-server", "redis-server", "postgresql", "chromium"),
 ]
 PROGRAMS = ("slurmctld", "slurmd", "slurmdbd", "squeue", "munged", "mariadbd", "redis-server", "chromium")
-WORKERS = ("-n", "2", "--dist", "loadscope")
+BY_FILE = ("--dist", "loadscope", "--no-loadscope-reorder")  # in our order: tests/conftest.py puts long files first
+WORKERS = ("-n", "2", *BY_FILE)
 # How a page looks, or a command without a database: the first half has shown it.
 SECOND_DATABASE = ("-m", "not any_database")
 SLOWEST = ("--durations=8", "--durations-min=5")  # what to look at when the whole takes longer than it should
 # These layers wait for servers, schedulers and polls far more than they compute.
-WAITING = ("-n", "4", "--dist", "loadscope")
+WAITING = ("-n", "4", *BY_FILE)
 
 TESTS_FAILED = 1  # pytest's exit status; any other one is no matter of a late daemon
 MOST_LOOKED_AT_AGAIN = 3

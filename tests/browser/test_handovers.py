@@ -23,7 +23,7 @@ from tests.browser.test_board_looks import violations
 from tests.factories.handovers import KEY, LATER, document, git, put, repository, workspace_at, worktree
 from tests.integration.test_handovers_pages import HOSTILE
 
-pytestmark = [pytest.mark.needs_chromium, pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.starts_first, pytest.mark.needs_chromium, pytest.mark.django_db(transaction=True)]
 LONG = "a-branch-name-that-goes-on-" * 8
 ODD = "HO-20261101-0900-0dd0dd"
 

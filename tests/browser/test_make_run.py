@@ -13,6 +13,7 @@ from playwright.sync_api import Page, expect
 from tests.services.sweepboard import ROOT, RunningSweepboard, free_port, running_sweepboard
 
 pytestmark = [
+    pytest.mark.starts_first,
     pytest.mark.needs_chromium,
     pytest.mark.timeout(400),
     pytest.mark.skipif(bool(os.environ.get("DATABASE_URL")), reason="embedded defaults: needs no DATABASE_URL"),

@@ -18,7 +18,7 @@ from tests.browser.test_board_looks import violations
 from tests.factories.pages import charted_sweep, whole_run
 from tests.factories.rows import RunFactory, SweepFactory
 
-pytestmark = [pytest.mark.needs_chromium, pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.starts_first, pytest.mark.needs_chromium, pytest.mark.django_db(transaction=True)]
 PICTURES = os.environ.get("PICTURES", "")
 CHARTS = ("curves", "best", "cost", "importance", "spread", "timeline", "parallel")
 

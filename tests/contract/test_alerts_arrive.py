@@ -19,6 +19,8 @@ from tests.factories.rows import SweepFactory
 from tests.services.alert_targets import SECRET, Target, running_webhook, wait_for
 from tests.services.sandbox import running_sandbox
 
+pytestmark = pytest.mark.starts_first
+
 MAKE = """
 from apps.alerts.models import AlertChannel
 from apps.alerts.sealing import seal

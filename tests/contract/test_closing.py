@@ -22,6 +22,8 @@ from tests.factories.records import run_record
 from tests.services.sandbox import SandboxServer, running_sandbox
 from tests.services.zombies import GO_ON, SWEEP, Zombies, rows_of
 
+pytestmark = pytest.mark.starts_first
+
 KEY = "local" * 8
 PROJECT = "sandbox/few"
 SLOW = 8  # seconds; more than the 6 that a closing is given here

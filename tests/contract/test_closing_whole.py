@@ -10,7 +10,7 @@ from tests.services.sandbox import SandboxServer, running_sandbox
 from tests.services.sweepboard import RunningSweepboard, running_sweepboard
 from tests.services.zombies import killed_sweep_run, rows_of
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = [pytest.mark.starts_first, pytest.mark.timeout(240)]
 CONFIG = """
 [wandb]
 projects = ["sandbox/few"]

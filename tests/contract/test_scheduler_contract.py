@@ -15,6 +15,8 @@ from tests.services.slurm_harness import (
     SlurmHarness,
 )
 
+pytestmark = pytest.mark.starts_first
+
 EATS_MEMORY = "exec python3 -c 'x = bytearray(b\"x\") * (400 << 20); import time; time.sleep(20)'"
 
 

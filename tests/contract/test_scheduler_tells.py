@@ -5,6 +5,8 @@ import pytest
 from apps.core.errors import Permanent
 from tests.services.slurm_harness import Harness, SlurmHarness
 
+pytestmark = pytest.mark.starts_first
+
 HOLDS_MEMORY = "exec python3 -c 'x = bytearray(b\"x\") * (60 << 20); import time; time.sleep(2.5)'"
 
 

@@ -15,7 +15,7 @@ from apps.sweeps.models import Run
 from tests.services.slurm import SlurmCluster
 from tests.services.slurm_board import SlurmBoard
 
-pytestmark = [pytest.mark.needs_slurm, pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.starts_first, pytest.mark.needs_slurm, pytest.mark.django_db(transaction=True)]
 
 Fault = Callable[[SlurmBoard, SlurmCluster], Any]
 

@@ -13,6 +13,8 @@ from apps.sweeps.adapters.wandb_control import WandbControl
 from apps.sweeps.control import STATE_AFTER, SweepControl, SweepSet
 from tests.services.sandbox import SandboxServer, running_sandbox
 
+pytestmark = pytest.mark.starts_first
+
 KEY = "local" * 8
 PROJECT = "sandbox/steered"
 CONFIG = {

@@ -18,7 +18,7 @@ from tests.services.redis import start_redis
 from tests.services.sandbox import SandboxServer, running_sandbox
 from tests.services.sweepboard import running_sweepboard
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = [pytest.mark.starts_first, pytest.mark.timeout(240)]
 ROOT = Path(__file__).parents[2]
 LEASE = 45
 CONFIG = """

@@ -16,6 +16,8 @@ from apps.handovers.models import Handover, Pickup, Version
 from apps.workspaces.models import Workspace
 from tests.factories.handovers import KEY, LATER, document, put, repository, workspace_at, worktree
 
+pytestmark = pytest.mark.starts_first
+
 ROOT = Path(__file__).parents[2]
 FIELDS = [
     "key", "path", "date", "branch", "agent", "focus", "state", "sections", "pending_open", "pending_done", "findings",

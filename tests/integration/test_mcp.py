@@ -27,7 +27,7 @@ from tests.factories.rows import FlagFactory, JobFactory, RunFactory, RunStatusF
 from tests.factories.tokens import token
 from tests.services.web import ROOT, environment, running_web
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.starts_first, pytest.mark.django_db(transaction=True)]
 Connect = Callable[[str], AbstractAsyncContextManager[Client]]
 QUESTION = {"title": "Which schedule?", "options": [{"label": "linear"}, {"label": "cosine"}]}
 

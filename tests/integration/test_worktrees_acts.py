@@ -40,7 +40,7 @@ from tests.factories.worktrees import (
 )
 from tests.services.memory import World
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.starts_first, pytest.mark.django_db]
 WISH = NewWish("fix/restarts", focus="warm restarts", next_action="Rerun seed 3", nonce="1")
 
 

@@ -16,6 +16,8 @@ from tests.factories import worktrees as made_by
 from tests.factories.rows import WorkspaceFactory
 from tests.factories.worktrees import commit, git, merged, with_remote, worktree
 
+pytestmark = pytest.mark.starts_first
+
 ROOT = Path(__file__).parents[2]
 
 

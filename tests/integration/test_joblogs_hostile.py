@@ -5,6 +5,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+pytestmark = pytest.mark.starts_first
+
 ROOT = Path(__file__).parents[2]
 LENGTH = 200_000
 # Each is repeated until it is LENGTH long: what a pattern may begin with, and what it may run on over.
