@@ -22,7 +22,7 @@ from tests.services.sandbox import SandboxServer, running_sandbox
 from tests.services.slurm import SlurmCluster, running_slurm
 from tests.services.sweepboard import RunningSweepboard, running_sweepboard
 
-pytestmark = [pytest.mark.starts_first, pytest.mark.needs_slurm, pytest.mark.needs_chromium, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.needs_slurm, pytest.mark.needs_chromium, pytest.mark.timeout(400)]
 
 CONFIG = """
 [wandb]
