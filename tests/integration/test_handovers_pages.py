@@ -315,8 +315,8 @@ def test_a_branch_tells_which_handovers_of_other_branches_name_it(
     naming = write("second", branch="main", focus="names the branch")
     Mention.objects.create(handover=naming, kind="branch", name="fix/seed")
     text = viewer.get("/handovers/branch/glue/fix/seed").content.decode()
-    assert text.index("of the branch") < text.index("Named in") < text.index("names the branch")
-    assert "Named in" not in viewer.get("/handovers/branch/glue/main").content.decode()
+    assert text.index("of the branch") < text.index("that name it") < text.index("names the branch")
+    assert "that name it" not in viewer.get("/handovers/branch/glue/main").content.decode()
     with CaptureQueriesContext(connection) as few:
         viewer.get("/handovers/branch/glue/fix/seed")
     for number in range(5):
