@@ -27,7 +27,7 @@ PACKAGES = [
 PROGRAMS = ("slurmctld", "slurmd", "slurmdbd", "squeue", "munged", "mariadbd", "redis-server", "chromium")
 BY_FILE = ("--dist", "loadscope", "--no-loadscope-reorder")  # in our order: tests/conftest.py puts long files first
 WORKERS = ("-n", "2", *BY_FILE)
-# How a page looks, or a command without a database: the first half has shown it.
+# How a page looks, or what a reader of logs does: the first half has shown it.
 SECOND_DATABASE = ("-m", "not any_database")
 SLOWEST = ("--durations=8", "--durations-min=5")  # what to look at when the whole takes longer than it should
 # These layers wait for servers, schedulers and polls far more than they compute.

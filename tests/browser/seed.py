@@ -2,10 +2,8 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import cache
 from typing import Any
 
-from django.contrib.auth.hashers import make_password
 from django.contrib.auth.models import Group, User
 
 from apps.audit.models import PassScope, SyncPass
@@ -17,8 +15,8 @@ from apps.links.models import AgentLink, RunLink
 from apps.slurm.models import Job
 from apps.sweeps.models import Run, RunHistory, Sweep
 from apps.workspaces.models import Workspace
+from tests.factories.people import PASSWORD, hash_of
 
-PASSWORD = "correct horse battery"
 HOST = "https://wandb.example.org"
 VISION, SPEECH = "lab/vision", "lab/speech"
 MARKUP = '<script>alert(1)</script> & "quotes" <b>bold</b>'
@@ -30,13 +28,7 @@ def people() -> None:
     for role in Role:
         group, _ = Group.objects.get_or_create(name=role.value)
         if not User.objects.filter(username=role.value).exists():
-            User.objects.create(username=role.value, password=_hashed()).groups.add(group)
-
-
-@cache
-def _hashed() -> str:
-    """Hashing is slow on purpose; once is enough."""
-    return make_password(PASSWORD)
+            User.objects.create(username=role.value, password=hash_of(PASSWORD)).groups.add(group)
 
 
 def finished_pass(source: str = "wandb", scope: str = VISION, *, seconds_ago: float = 4, error: str = "") -> SyncPass:

@@ -72,7 +72,6 @@ def busy_screen() -> AlertDelivery:
     )  # fmt: skip
 
 
-@pytest.mark.any_database
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("path", ["/alerts", "/alerts/new", "/alerts/{pk}/edit", "/alerts/{pk}/delete"])
 def test_the_screens_are_accessible_in_both_schemes(visit: Visit, path: str, scheme: str) -> None:
@@ -90,7 +89,6 @@ def test_nothing_but_a_table_scrolls_sideways_on_a_phone(visit: Visit, path: str
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
 
 
-@pytest.mark.any_database
 def test_a_form_that_is_wrong_is_accessible_and_says_what_is_wrong_beside_the_field(
     visit: Visit, complaints: Complaints
 ) -> None:

@@ -9,6 +9,7 @@ from playwright.sync_api import Locator, Page, expect
 from apps.sweeps.models import Run, Sweep
 from tests.browser import seed
 from tests.browser.conftest import Complaints, Visit
+from tests.factories.people import PASSWORD
 
 pytestmark = [pytest.mark.needs_chromium, pytest.mark.django_db(transaction=True)]
 
@@ -46,7 +47,7 @@ def log_in(page: Page, name: str, password: str) -> None:
 def test_a_person_logs_in_to_where_she_wanted_to_go_and_out_again(tidy: None, visit: Visit) -> None:
     page = visit("/?workspace=vision", who="")
     expect(page).to_have_title("Log in · Sweepboard")
-    log_in(page, "viewer", seed.PASSWORD)
+    log_in(page, "viewer", PASSWORD)
     expect(page).to_have_url(url_with("/?workspace=vision"))
     expect(page.locator(".who")).to_contain_text("viewer")
     page.get_by_role("button", name="Log out").click()
@@ -310,7 +311,7 @@ def test_without_javascript_a_person_logs_in_filters_sorts_opens_and_copies(
 ) -> None:
     complaints.expect("/favicon.ico")  # a page of plain text cannot name an icon
     page = visit(who="", java_script_enabled=False)
-    log_in(page, "viewer", seed.PASSWORD)
+    log_in(page, "viewer", PASSWORD)
     page.get_by_label("Workspace").select_option("vision")
     page.get_by_role("button", name="Apply").click()
     expect(page.locator(".sweep")).to_have_count(6)

@@ -117,7 +117,7 @@ def test_a_question_is_answered_on_the_board_without_javascript(visit: Visit) ->
 
 
 @pytest.mark.any_database
-@pytest.mark.parametrize(("width", "scheme"), [(1440, "light"), (390, "dark")])
+@pytest.mark.parametrize(("width", "scheme"), [(1440, "light"), (1440, "dark"), (390, "light"), (390, "dark")])
 def test_the_board_with_questions_breaks_no_rule_and_nothing_runs_out(visit: Visit, width: int, scheme: str) -> None:
     asked_on_the_board()
     page = visit(color_scheme=scheme, viewport={"width": width, "height": 900})

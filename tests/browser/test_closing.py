@@ -40,7 +40,6 @@ def zombie() -> Run:
     return run
 
 
-@pytest.mark.any_database
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_page_is_accessible_in_both_schemes_and_in_every_state(visit: Visit, scheme: str) -> None:
     run = zombie()

@@ -32,7 +32,6 @@ def lab(workspace_root: Path, settings: Any) -> Lab:
     return made
 
 
-@pytest.mark.any_database
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_page_is_accessible_in_both_schemes_and_in_every_state(visit: Visit, lab: Lab, scheme: str) -> None:
     lab.status.crash_class, lab.status.resumable = "host-oom", "after a change"

@@ -30,7 +30,6 @@ def folders() -> list[RunFolder]:
     return made
 
 
-@pytest.mark.any_database
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("path", ["/offline", "/ops/sources"])
 def test_the_screens_are_accessible_in_both_schemes(visit: Visit, path: str, scheme: str) -> None:

@@ -13,7 +13,7 @@ PASSWORD = "correct horse battery"
 
 
 @cache
-def _hash_of(password: str) -> str:
+def hash_of(password: str) -> str:
     """Hashing is slow on purpose; thousands of people of the tests share one password."""
     return make_password(password)
 
@@ -29,7 +29,7 @@ class UserFactory(DjangoModelFactory[User]):
 
     @factory.post_generation
     def password(self, create: bool, extracted: str | None, **kwargs: object) -> None:
-        self.password = _hash_of(extracted or PASSWORD)
+        self.password = hash_of(extracted or PASSWORD)
         self.save()
 
     @factory.post_generation

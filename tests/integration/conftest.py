@@ -33,17 +33,6 @@ projects = ["team/glue"]
 note = "the shared checkout"
 """
 
-SERVERS = {"db", "transactional_db", "live_server", "redis_url"}
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what asks for no database and no Redis: run once, it says the same on all of them."""
-    for item in items:
-        asks = item.get_closest_marker("django_db") or SERVERS & set(getattr(item, "fixturenames", ()))
-        if Path(__file__).parent in item.path.parents and not asks:
-            item.add_marker(pytest.mark.any_database)
-
 
 @pytest.fixture
 def world(settings: Any, tmp_path: Path, workspace_root: Path, redis_server: str) -> Iterator[World]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.starts_first
+pytestmark = [pytest.mark.starts_first, pytest.mark.any_database]
 
 ROOT = Path(__file__).parents[2]
 LENGTH = 200_000
